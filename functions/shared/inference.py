@@ -1,0 +1,138 @@
+"""What is in a picture: the types and the one door to the models, embedded or on Triton.
+
+This module imports nothing heavy, so a function that only names the types starts fast;
+`open_inference` loads the engine that the configuration asks for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+PlateFormat = Literal["br_old", "br_mercosul"]
+VehicleType = Literal["car", "motorcycle", "bus", "truck"]
+Point = tuple[float, float]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Box(_Frozen):
+    """An upright box in pixels of the frame; x to the right, y down, x2 and y2 exclusive."""
+
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+
+    @property
+    def width(self) -> float:
+        return max(0.0, self.x2 - self.x1)
+
+    @property
+    def height(self) -> float:
+        return max(0.0, self.y2 - self.y1)
+
+    @property
+    def area(self) -> float:
+        return self.width * self.height
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union, 0..1."""
+        width = min(self.x2, other.x2) - max(self.x1, other.x1)
+        height = min(self.y2, other.y2) - max(self.y1, other.y1)
+        if width <= 0 or height <= 0:
+            return 0.0
+        common = width * height
+        return common / (self.area + other.area - common)
+
+
+class Candidate(_Frozen):
+    """One possible text of a plate. `confidence` is 0..1, the mean probability of its characters."""
+
+    text: str
+    confidence: float
+
+
+class PlateReading(_Frozen):
+    """A plate and what it says.
+
+    `text` has no separator; `format` is None when no Brazilian format fits; `corners` runs from the
+    top left clockwise; `candidates` is best first and begins with `text` itself.
+    """
+
+    text: str
+    confidence: float
+    format: PlateFormat | None
+    box: Box
+    corners: tuple[Point, Point, Point, Point]
+    candidates: tuple[Candidate, ...]
+    detector_confidence: float
+
+
+class VehicleSighting(_Frozen):
+    """A vehicle. `confidence` is the detector's, 0..1."""
+
+    type: VehicleType
+    confidence: float
+    box: Box
+
+
+class Observation(_Frozen):
+    """A vehicle, a plate, or a plate on its vehicle: never neither."""
+
+    vehicle: VehicleSighting | None
+    plate: PlateReading | None
+
+
+class FrameReading(_Frozen):
+    """All that was seen in one frame of `width` x `height` pixels; `timings_ms` is by pipeline step."""
+
+    width: int
+    height: int
+    observations: tuple[Observation, ...]
+    timings_ms: dict[str, float]
+
+
+class Inference(Protocol):
+    """The models behind one door. Safe to call from many tasks of one event loop."""
+
+    async def read(self, jpeg: bytes) -> FrameReading:
+        """Read one frame. Raises BrokenImage for bytes that are no picture, InferenceUnavailable when
+        the engine does not answer in time.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Prove that the models answer, by reading a small picture. Raises InferenceUnavailable."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of connections and threads. No call may follow."""
+        ...
+
+
+def open_inference(
+    url: str | None,
+    repository: Path,
+    *,
+    max_in_flight: int = 4,
+    timeout_s: float = 10.0,
+    threads: int = 1,
+) -> Inference:
+    """The engine for `url`: `grpc://host:port` is a Triton server, None the embedded engine.
+
+    The embedded engine loads the models of `repository` in a worker thread on `threads` cores.
+    `timeout_s` is how long one frame may take, from the call to the answer. Raises Misconfigured for
+    another scheme or when a model file is missing.
+    """
+    if url is None:
+        from functions.shared.inference_embedded import EmbeddedInference
+
+        return EmbeddedInference(repository, max_in_flight=max_in_flight, timeout_s=timeout_s, threads=threads)
+    from functions.shared.inference_triton import TritonInference
+
+    return TritonInference(url, max_in_flight=max_in_flight, timeout_s=timeout_s)
