@@ -1,0 +1,1 @@
+"""Cameras to frames: the only long-running room."""

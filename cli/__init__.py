@@ -1,0 +1,1 @@
+"""`gtvision`: a person's hands on the HTTP API, and the local run."""

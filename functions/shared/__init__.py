@@ -1,0 +1,1 @@
+"""The kernel: what rooms have in common. It knows no room."""

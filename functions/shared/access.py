@@ -1,0 +1,65 @@
+"""Who may do what: one table for every route. A route that is not in it does not start (`web.create_app`)."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+
+class Role(IntEnum):
+    """Each role may do what the ones below it may."""
+
+    VIEWER = 1
+    OPERATOR = 2
+    ADMIN = 3
+
+    @classmethod
+    def of(cls, name: str) -> Role:
+        return cls[name.upper()]
+
+
+PUBLIC = None
+
+# "METHOD path" as FastAPI names the route -> the least role, or PUBLIC.
+ACCESS: dict[str, Role | None] = {
+    "GET /_/health": PUBLIC,
+    "GET /_/ready": PUBLIC,
+    "GET /metrics": PUBLIC,
+    "GET /api/openapi.json": PUBLIC,
+    "GET /api/docs": PUBLIC,
+    # auth
+    "POST /api/auth/login": PUBLIC,
+    "POST /api/auth/refresh": PUBLIC,
+    "POST /api/auth/logout": PUBLIC,
+    "GET /api/auth/jwks.json": PUBLIC,
+    "GET /api/auth/me": Role.VIEWER,
+    "GET /api/auth/users": Role.ADMIN,
+    "POST /api/auth/users": Role.ADMIN,
+    "PATCH /api/auth/users/{user_id}": Role.ADMIN,
+    "POST /api/auth/password": Role.VIEWER,
+    # cameras
+    "GET /api/cameras": Role.VIEWER,
+    "POST /api/cameras": Role.OPERATOR,
+    "POST /api/cameras/probe": Role.OPERATOR,
+    "POST /api/cameras/import": Role.OPERATOR,
+    "GET /api/cameras/{camera_id}": Role.VIEWER,
+    "PATCH /api/cameras/{camera_id}": Role.OPERATOR,
+    "DELETE /api/cameras/{camera_id}": Role.OPERATOR,
+    "POST /api/cameras/{camera_id}/probe": Role.OPERATOR,
+    "GET /api/cameras/{camera_id}/status": Role.VIEWER,
+    "GET /api/cameras/{camera_id}/snapshot.jpg": Role.VIEWER,
+    # ingest
+    "POST /api/ingest/frames": Role.OPERATOR,
+    # post-processing
+    "POST /events": Role.ADMIN,
+    # search
+    "GET /api/detections": Role.VIEWER,
+    "GET /api/detections/{detection_id}": Role.VIEWER,
+    "GET /api/detections/{detection_id}/snapshot.jpg": Role.VIEWER,
+    # An image's link carries its own signature and end.
+    "GET /api/images/{key:path}": PUBLIC,
+    # console
+    "GET /api/events": Role.VIEWER,
+    "GET /api/status": Role.VIEWER,
+    "GET /": PUBLIC,
+    "GET /assets/{path:path}": PUBLIC,
+}

@@ -1,0 +1,345 @@
+"""NATS JetStream: one table of streams, buckets and consumers; publish; consume with ack after commit; KV.
+
+Only this module knows nats-py. Its errors become BusUnavailable here; what a handler raises becomes an ack, a
+delayed nak or a dead letter here (`outcome`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import nats
+import nats.errors
+import nats.js.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js import JetStreamContext
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamConfig
+from nats.js.kv import KeyValue
+
+from functions.shared import logs
+from functions.shared.cloudevents import cloud_headers, frame_headers, frame_meta
+from functions.shared.config import Settings
+from functions.shared.contracts import DeadLetter, FrameMeta, Message, new_id
+from functions.shared.errors import BusUnavailable, GTVisionError, Rejected, Unavailable
+from functions.shared.topology import (
+    BUCKETS,
+    CONSUMERS,
+    EVENTS,
+    FRAMES,
+    STREAMS,
+    Bucket,
+    Consumer,
+    bucket_config,
+    consumer_config,
+    consumer_of,
+    stream_config,
+)
+
+log = logs.get("bus")
+# What nats-py raises when the server is away, slow or restarting.
+_AWAY = (nats.errors.Error, nats.js.errors.Error, OSError, asyncio.TimeoutError)
+
+
+Handler = Callable[[Msg], Awaitable[None]]
+
+
+class Bus:
+    """A connection to NATS that outlives restarts of the server."""
+
+    def __init__(self, client: Client, settings: Settings) -> None:
+        self.client = client
+        self.js: JetStreamContext = client.jetstream(timeout=5.0)
+        self._settings = settings
+        self._buckets: dict[str, KeyValue] = {}
+
+    @property
+    def connected(self) -> bool:
+        return bool(self.client.is_connected)
+
+    async def close(self) -> None:
+        # A drain waits for a server that may be gone; what matters was acknowledged before.
+        with contextlib.suppress(*_AWAY):
+            await asyncio.wait_for(self.client.close(), 3.0)
+
+    async def publish(self, message: Message, timeout_s: float = 5.0) -> None:
+        """Publish a JSON message; returns when the stream has stored it."""
+        headers = {**cloud_headers(message), "content-type": "application/json"}
+        await self.publish_raw(message.subject, message.model_dump_json().encode(), headers, timeout_s)
+
+    async def publish_frame(self, meta: FrameMeta, jpeg: bytes, timeout_s: float = 2.0) -> None:
+        await self.publish_raw(meta.subject, jpeg, frame_headers(meta), timeout_s)
+
+    async def publish_raw(self, subject: str, body: bytes, headers: dict[str, str], timeout_s: float = 5.0) -> None:
+        try:
+            await self.js.publish(subject, body, headers=headers, timeout=timeout_s)
+        except _AWAY as error:
+            raise BusUnavailable(
+                f"NATS did not take a message on {subject}: {error or type(error).__name__}"
+            ) from error
+
+    async def kv(self, bucket: str) -> KeyValue:
+        if bucket not in self._buckets:
+            try:
+                self._buckets[bucket] = await self.js.key_value(bucket)
+            except _AWAY as error:
+                raise BusUnavailable(f"KV bucket {bucket} cannot be opened: {error or type(error).__name__}") from error
+        return self._buckets[bucket]
+
+    async def kv_put(self, bucket: str, key: str, value: bytes) -> None:
+        store = await self.kv(bucket)
+        try:
+            await store.put(key, value)
+        except _AWAY as error:
+            raise BusUnavailable(f"KV bucket {bucket} took no value: {error or type(error).__name__}") from error
+
+    async def kv_delete(self, bucket: str, key: str) -> None:
+        store = await self.kv(bucket)
+        try:
+            await store.delete(key)
+        except _AWAY as error:
+            raise BusUnavailable(f"KV bucket {bucket} deleted no value: {error or type(error).__name__}") from error
+
+    async def kv_get(self, bucket: str, key: str) -> bytes | None:
+        store = await self.kv(bucket)
+        try:
+            entry = await store.get(key)
+        except nats.js.errors.KeyNotFoundError:
+            return None
+        except _AWAY as error:
+            raise BusUnavailable(f"KV bucket {bucket} gave no value: {error or type(error).__name__}") from error
+        return entry.value
+
+    async def kv_all(self, bucket: str) -> dict[str, bytes]:
+        """Every key with its value, by one watch that ends when the present values are through."""
+        store = await self.kv(bucket)
+        values: dict[str, bytes] = {}
+        try:
+            watcher = await store.watchall(ignore_deletes=True)
+            try:
+                async with asyncio.timeout(5.0):
+                    async for entry in watcher:
+                        if entry is None:
+                            break
+                        values[entry.key] = entry.value or b""
+            finally:
+                await watcher.stop()
+        except _AWAY as error:
+            raise BusUnavailable(f"KV bucket {bucket} cannot be read: {error or type(error).__name__}") from error
+        return values
+
+    async def kv_revision(self, bucket: str) -> int:
+        """Rises with each change of any key: one cheap question that tells whether `kv_all` is worth asking."""
+        try:
+            info = await self.js.stream_info(f"KV_{bucket}")
+        except _AWAY as error:
+            raise BusUnavailable(f"KV bucket {bucket} gave no state: {error or type(error).__name__}") from error
+        return int(info.state.last_seq)
+
+    async def last_frame(self, camera_id: str) -> tuple[FrameMeta, bytes] | None:
+        """The newest frame of a camera that FRAMES still holds, or None."""
+        try:
+            found = await self.js.get_last_msg(FRAMES, f"gtv.v1.frames.{camera_id}")
+        except nats.js.errors.NotFoundError:
+            return None
+        except _AWAY as error:
+            raise BusUnavailable(f"FRAMES cannot be read: {error or type(error).__name__}") from error
+        return frame_meta(found.headers or {}), found.data or b""
+
+    async def consume(self, durable: str, handler: Handler, *, concurrency: int, stop: asyncio.Event) -> None:
+        """Fetch and handle messages until `stop`, with at most `concurrency` in hand; outlives the server.
+
+        Each fetch expires soon, so a restarted server is asked anew instead of leaving a request that nobody
+        answers. A message is acknowledged after `handler` returned.
+        """
+        spec = consumer_of(durable)
+        free = asyncio.Semaphore(concurrency)
+        running: set[asyncio.Task[None]] = set()
+        subscription: JetStreamContext.PullSubscription | None = None
+
+        def finished(task: asyncio.Task[None]) -> None:
+            running.discard(task)
+            free.release()
+
+        while not stop.is_set():
+            await free.acquire()
+            free.release()
+            wanted = concurrency - len(running)
+            try:
+                if subscription is None:
+                    subscription = await self.js.pull_subscribe_bind(durable, spec.stream)
+                messages = await subscription.fetch(max(1, wanted), timeout=1.0)
+            except nats.errors.TimeoutError:
+                continue
+            except _AWAY as error:
+                log.warning("consumer_waits", durable=durable, reason=str(error) or type(error).__name__)
+                subscription = None
+                await self._recover(stop)
+                continue
+            for message in messages:
+                await free.acquire()
+                task = asyncio.create_task(self._handle(spec, message, handler))
+                running.add(task)
+                task.add_done_callback(finished)
+        if running:
+            await asyncio.wait(running, timeout=10.0)
+        if subscription is not None:
+            with contextlib.suppress(*_AWAY):
+                await subscription.unsubscribe()
+
+    async def _recover(self, stop: asyncio.Event) -> None:
+        """After an outage the memory streams are gone: lay the topology again once the server answers."""
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(stop.wait(), 1.0)
+        try:
+            await ensure_topology(self)
+        except GTVisionError as error:
+            log.warning("topology_waits", reason=error.message)
+
+    async def _handle(self, spec: Consumer, message: Msg, handler: Handler) -> None:
+        logs.bind_correlation((message.headers or {}).get("ce-correlationid"))
+        try:
+            await handler(message)
+        except Exception as error:
+            await self._refuse(spec, message, error)
+            return
+        with contextlib.suppress(*_AWAY):
+            await message.ack()
+
+    async def _refuse(self, spec: Consumer, message: Msg, error: Exception) -> None:
+        """A message whose handler failed: wait and try again, or give it up with the reason."""
+        tries = message.metadata.num_delivered or 1
+        action = outcome(error)
+        if not isinstance(error, GTVisionError):
+            log.exception("handler_failed", subject=message.subject, tries=tries)
+        with contextlib.suppress(*_AWAY):
+            if action == "term" or tries >= spec.max_deliver:
+                log.warning("dead_letter", subject=message.subject, reason=str(error), tries=tries)
+                await self.bury(spec.durable, message, str(error))
+                await message.term()
+            else:
+                await message.nak(delay=spec.backoff_s[min(tries, len(spec.backoff_s)) - 1])
+
+    async def bury(self, consumer: str, message: Msg, reason: str) -> None:
+        body = b"" if message.subject.startswith("gtv.v1.frames.") else message.data
+        letter = DeadLetter(
+            consumer=consumer, original_subject=message.subject, original_headers=dict(message.headers or {}),
+            reason=logs.redact(reason), body_base64=base64.b64encode(body).decode(), id=new_id(),
+        )  # fmt: skip
+        with contextlib.suppress(BusUnavailable):
+            await self.publish(letter)
+
+    async def events(self, subjects: tuple[str, ...], after: int | None) -> AsyncIterator[tuple[int, str, bytes]]:
+        """Follow EVENTS: (stream sequence, subject, JSON). `after` resumes behind a sequence, None begins now."""
+        config = ConsumerConfig(
+            deliver_policy=DeliverPolicy.NEW if after is None else DeliverPolicy.BY_START_SEQUENCE,
+            opt_start_seq=None if after is None else after + 1,
+            ack_policy=AckPolicy.NONE, inactive_threshold=30.0, filter_subjects=list(subjects), mem_storage=True,
+        )  # fmt: skip
+        try:
+            info = await self.js.add_consumer(EVENTS, config)
+            subscription = await self.js.pull_subscribe_bind(info.name, EVENTS)
+            try:
+                while True:
+                    try:
+                        batch = await subscription.fetch(64, timeout=5.0)
+                    except nats.errors.TimeoutError:
+                        continue
+                    for message in batch:
+                        yield message.metadata.sequence.stream, message.subject, message.data
+            finally:
+                with contextlib.suppress(*_AWAY):
+                    await subscription.unsubscribe()
+                    await self.js.delete_consumer(EVENTS, info.name)
+        except _AWAY as error:
+            raise BusUnavailable(f"EVENTS cannot be followed: {error or type(error).__name__}") from error
+
+
+def outcome(error: Exception) -> str:
+    """What becomes of a message whose handler raised: "term" gives it up, "nak" tries again later."""
+    for kind, action in OUTCOMES:
+        if isinstance(error, kind):
+            return action
+    return "nak"
+
+
+# First match counts; a test proves that every GTVisionError has a row.
+OUTCOMES: tuple[tuple[type[Exception], str], ...] = (
+    (Rejected, "term"),
+    (Unavailable, "nak"),
+    (GTVisionError, "nak"),
+)
+
+
+async def connect(settings: Settings, name: str, *, wait_s: float = 10.0) -> Bus:
+    """Connect to NATS, waiting up to `wait_s` for it; afterwards the connection mends itself for ever."""
+
+    client = Client()
+    bus = Bus(client, settings)
+
+    async def on_error(error: Exception) -> None:
+        log.debug("nats_error", reason=str(error))
+
+    async def on_lost() -> None:
+        log.warning("nats_lost")
+
+    async def on_back() -> None:
+        # A restarted server has lost its memory streams: lay them again before anybody misses them.
+        log.info("nats_back")
+        with contextlib.suppress(GTVisionError):
+            await ensure_topology(bus)
+
+    options: dict[str, Any] = {
+        "servers": settings.nats_url.split(","), "name": name, "connect_timeout": 2, "reconnect_time_wait": 0.5,
+        "max_reconnect_attempts": -1, "error_cb": on_error, "disconnected_cb": on_lost, "reconnected_cb": on_back,
+        "pending_size": 8 * 1024 * 1024, "ping_interval": 10, "max_outstanding_pings": 2,
+    }  # fmt: skip
+    if settings.nats_token is not None:
+        options["token"] = settings.nats_token.get_secret_value()
+    try:
+        await asyncio.wait_for(client.connect(**options), max(wait_s, 0.1))
+    except (*_AWAY, ValueError) as error:
+        with contextlib.suppress(Exception):
+            await client.close()
+        where = logs.redact(settings.nats_url)
+        raise BusUnavailable(
+            f"NATS at {where} does not answer", mend="start nats-server or set GTV_NATS_URL"
+        ) from error
+    return bus
+
+
+async def ensure_topology(bus: Bus) -> None:
+    """Make every stream, bucket and consumer of the tables, or bring it to the table's settings."""
+    settings = bus._settings
+    try:
+        for stream in STREAMS:
+            await _ensure_stream(bus.js, stream_config(stream, settings))
+        for bucket in BUCKETS:
+            await _ensure_bucket(bus.js, bucket, settings)
+        for consumer in CONSUMERS:
+            await bus.js.add_consumer(consumer.stream, consumer_config(consumer))
+    except _AWAY as error:
+        raise BusUnavailable(f"JetStream refused its topology: {error or type(error).__name__}") from error
+
+
+async def _ensure_stream(js: JetStreamContext, config: StreamConfig) -> None:
+    # Asked first: adding a stream that exists reserves its max_bytes a second time while it is checked.
+    try:
+        present = (await js.stream_info(str(config.name))).config
+    except nats.js.errors.NotFoundError:
+        await js.add_stream(config)
+        return
+    wanted = {name: value for name, value in config.as_dict().items() if value is not None}
+    if any(present.as_dict().get(name) != value for name, value in wanted.items()):
+        await js.update_stream(config)
+
+
+async def _ensure_bucket(js: JetStreamContext, bucket: Bucket, settings: Settings) -> None:
+    try:
+        await js.key_value(bucket.name)
+    except nats.js.errors.NotFoundError:
+        await js.create_key_value(bucket_config(bucket, settings))

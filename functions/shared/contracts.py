@@ -1,0 +1,189 @@
+"""What is said on the bus: frozen messages with a version in the subject.
+
+Golden files under tests/contracts/v1/ must parse for ever: an optional field may be added, anything else is v2
+beside v1. Times are timezone-aware UTC. The body of a frame is its JPEG, its facts travel as headers (`FrameMeta`).
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import ClassVar, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+PREFIX = "gtv.v1"
+CAMERA_ID = r"^[a-z0-9][a-z0-9_-]{0,62}$"
+
+
+def new_id() -> str:
+    """A time-ordered unique id (UUIDv7 layout, RFC 9562), as 32 hex digits: ids sort by the time they were made."""
+    millis = int(datetime.now(UTC).timestamp() * 1000)
+    value = (millis << 80) | (0x7 << 76) | (uuid.uuid4().int & ((1 << 76) - 1))
+    value = (value & ~(0x3 << 62)) | (0x2 << 62)
+    return f"{value:032x}"
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class CameraState(StrEnum):
+    PROVISIONING = "provisioning"
+    ONLINE = "online"
+    DEGRADED = "degraded"
+    OFFLINE = "offline"
+    DISABLED = "disabled"
+
+
+class Message(BaseModel):
+    """A CloudEvent: `id` is also the message id by which JetStream drops repeats."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    subject_root: ClassVar[str]
+    type: ClassVar[str]
+
+    id: str = Field(default_factory=new_id)
+    correlation_id: str = Field(default_factory=lambda: uuid.uuid4().hex)
+    occurred_at: AwareDatetime = Field(default_factory=now)
+
+    @property
+    def subject(self) -> str:
+        raise NotImplementedError
+
+
+class CameraMessage(Message):
+    camera_id: str = Field(pattern=CAMERA_ID)
+
+    @property
+    def subject(self) -> str:
+        return f"{self.subject_root}.{self.camera_id}"
+
+
+class FrameMeta(CameraMessage):
+    """The facts of one frame; `id` is `<camera>:<capture epoch in ms>`, so two holders of a camera cannot double it."""
+
+    subject_root: ClassVar[str] = f"{PREFIX}.frames"
+    type: ClassVar[str] = "gtv.frame.captured.v1"
+
+    captured_at: AwareDatetime
+    sequence: int = Field(ge=0, description="rises by one with each published frame of a camera since its start")
+    width: int = Field(gt=0)
+    height: int = Field(gt=0)
+    source: Literal["capture", "ingest"] = "capture"
+
+
+def frame_id(camera_id: str, captured_at: datetime) -> str:
+    return f"{camera_id}:{int(captured_at.timestamp() * 1000)}"
+
+
+class Candidate(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    text: str
+    confidence: float = Field(ge=0, le=1)
+
+
+class DetectionRecorded(CameraMessage):
+    """A passage was seen (`final` false: a preview that may still change) or has ended (`final` true)."""
+
+    subject_root: ClassVar[str] = f"{PREFIX}.detections"
+    type: ClassVar[str] = "gtv.detection.recorded.v1"
+
+    detection_id: str
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
+    final: bool
+    vehicle_type: str | None = None
+    vehicle_confidence: float | None = None
+    plate: str | None = None
+    plate_confidence: float | None = None
+    plate_format: str | None = None
+    uncertain: bool = False
+    candidates: tuple[Candidate, ...] = ()
+    box: tuple[float, float, float, float] | None = None
+    observations: int = 0
+    snapshot_key: str | None = None
+    plate_snapshot_key: str | None = None
+
+
+class CameraChanged(CameraMessage):
+    """The register of cameras changed. Carries no address and no credential; capture reads the KV bucket."""
+
+    subject_root: ClassVar[str] = f"{PREFIX}.cameras.changed"
+    type: ClassVar[str] = "gtv.camera.changed.v1"
+
+    change: Literal["created", "updated", "enabled", "disabled", "deleted"]
+    name: str
+    revision: int = Field(ge=1)
+
+
+class CameraStatus(BaseModel):
+    """How a camera fares; the value of its key in the KV bucket `gtv_camera_status`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    camera_id: str = Field(pattern=CAMERA_ID)
+    state: CameraState
+    reason: str = Field("", description="plain words, without a credential")
+    reason_code: str = Field("", description="a short stable word, e.g. unauthorized, silent, no_video")
+    since: AwareDatetime
+    updated_at: AwareDatetime
+    last_frame_at: AwareDatetime | None = None
+    holder: str = Field("", description="the capture pod that holds the camera")
+    codec: str | None = None
+    width: int | None = None
+    height: int | None = None
+    fps: float | None = Field(None, description="frame rate that the stream announces or shows")
+    decode: Literal["keyframes", "all"] | None = None
+    decode_reason: str = ""
+    keyframe_interval_s: float | None = None
+    published: int = Field(0, description="frames published since the holder took the camera")
+    dropped: dict[str, int] = Field(default_factory=dict, description="frames not published, by reason")
+    restarts: int = 0
+
+
+class CameraStatusChanged(CameraMessage):
+    subject_root: ClassVar[str] = f"{PREFIX}.cameras.status"
+    type: ClassVar[str] = "gtv.camera.status_changed.v1"
+
+    previous: CameraState | None = None
+    status: CameraStatus
+
+
+class CameraSpec(BaseModel):
+    """What capture needs to know of a camera; the value of its key in the KV bucket `gtv_cameras`."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    camera_id: str = Field(pattern=CAMERA_ID)
+    name: str
+    url_encrypted: str = Field(description="the RTSP URL with its credentials, a Fernet token")
+    enabled: bool = True
+    revision: int = Field(ge=1)
+    sample_fps: float = Field(1.0, gt=0, le=60, description="frames published a second at the most")
+    motion_gate: bool = True
+    motion_threshold: float = Field(0.0015, ge=0, le=1, description="share of the picture that must change")
+    jpeg_quality: int | None = Field(None, ge=40, le=100)
+    max_side: int | None = Field(None, ge=320, le=7680, description="longer side of published frames, px")
+
+
+class DeadLetter(Message):
+    """A message that was given up, with the reason; its body is kept as text or base64."""
+
+    subject_root: ClassVar[str] = f"{PREFIX}.dead_letters"
+    type: ClassVar[str] = "gtv.dead_letter.v1"
+
+    consumer: str
+    original_subject: str
+    original_headers: dict[str, str] = Field(default_factory=dict)
+    reason: str
+    body_base64: str = ""
+
+    @property
+    def subject(self) -> str:
+        return f"{self.subject_root}.{self.consumer}"
+
+
+EVENTS: tuple[type[Message], ...] = (DetectionRecorded, CameraChanged, CameraStatusChanged)

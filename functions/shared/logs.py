@@ -1,0 +1,84 @@
+"""How we speak: structured logs on stderr, events as snake_case facts, secrets struck out.
+
+`correlation_id` is bound by the edges (web, bus) in a context variable and goes out with every line.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import uuid
+from collections.abc import MutableMapping
+from typing import Any
+
+import structlog
+
+_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s'\"@]*@", re.IGNORECASE)
+_SECRET_NAMES = re.compile(r"password|passwd|secret|token|authorization|cookie|api_key|fernet", re.IGNORECASE)
+
+
+def redact(text: str) -> str:
+    """The text with the user and password of every URL replaced by `***`.
+
+    >>> redact("open rtsp://op:s3cret@10.0.0.7/live failed")
+    'open rtsp://***@10.0.0.7/live failed'
+    """
+    return _CREDENTIALS.sub(r"\g<scheme>***@", text)
+
+
+def _strike_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for key, value in event.items():
+        if _SECRET_NAMES.search(key) and value:
+            event[key] = "***"
+        elif isinstance(value, str):
+            event[key] = redact(value)
+        elif isinstance(value, BaseException):
+            event[key] = redact(str(value))
+    return event
+
+
+def configure(level: str = "INFO", form: str = "json") -> None:
+    """Set up logging for this process; the standard library's loggers go the same way."""
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+        _strike_secrets,
+    ]
+    last = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared, processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last]
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    for noisy in ("botocore", "boto3", "urllib3", "aiosqlite", "asyncio", "alembic", "uvicorn.access", "httpx"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+def get(name: str) -> structlog.stdlib.BoundLogger:
+    logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
+    return logger
+
+
+def bind_correlation(correlation_id: str | None = None) -> str:
+    """Bind a correlation id (a new one when none is given) to this context; returns it."""
+    value = correlation_id or uuid.uuid4().hex
+    structlog.contextvars.bind_contextvars(correlation_id=value)
+    return value
+
+
+def correlation_id() -> str | None:
+    value = structlog.contextvars.get_contextvars().get("correlation_id")
+    return value if isinstance(value, str) else None

@@ -1,0 +1,193 @@
+"""Images: a folder by default, any S3 API by boto3. Keys run by date and camera; links to them expire."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import re
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import quote, urlsplit
+
+from functions.shared.config import FunctionSettings
+from functions.shared.contracts import new_id
+from functions.shared.errors import Forbidden, Misconfigured, NotFound, StorageFull, StoreUnavailable
+from functions.shared.vault import Vault
+
+_KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")
+
+
+def image_key(kind: str, camera_id: str, at: datetime, name: str) -> str:
+    """`KIND/2026/11/22/CAMERA/NAME.jpg`, the day in UTC."""
+    return f"{kind}/{at.astimezone(UTC):%Y/%m/%d}/{camera_id}/{name}.jpg"
+
+
+class Store(Protocol):
+    """Objects by key. Raises StoreUnavailable when it does not answer, StorageFull when it has no room."""
+
+    async def put(self, key: str, data: bytes, content_type: str = "image/jpeg") -> None: ...
+
+    async def get(self, key: str) -> bytes:
+        """Raises NotFound when there is no such object."""
+        ...
+
+    async def delete(self, key: str) -> None:
+        """Deleting what is not there is no error."""
+        ...
+
+    async def link(self, key: str, ttl_s: int) -> str:
+        """An address that shows the object to anybody who has it, for `ttl_s` seconds."""
+        ...
+
+    async def check(self) -> None: ...
+
+
+def open_store(settings: FunctionSettings, vault: Vault) -> Store:
+    """The store that GTV_STORE_URL names: `file:///DIR` or `s3://BUCKET/PREFIX`. Raises Misconfigured."""
+    parts = urlsplit(settings.store_url or f"file://{(settings.data_dir / 'images').resolve()}")
+    if parts.scheme == "file" and parts.path:
+        return FolderStore(Path(parts.path), vault, settings.public_url)
+    if parts.scheme == "s3" and parts.netloc:
+        return S3Store(parts.netloc, parts.path.strip("/"), _s3_client(settings))
+    raise Misconfigured("GTV_STORE_URL is no address of a store", mend="file:///DIR or s3://BUCKET/PREFIX")
+
+
+class FolderStore:
+    """Files below one folder, written whole or not at all; links are signed and answered by `search`."""
+
+    def __init__(self, root: Path, vault: Vault, public_url: str = "") -> None:
+        self.root, self._vault, self._public_url = root, vault, public_url.rstrip("/")
+
+    def _path(self, key: str) -> Path:
+        if not _KEY.match(key):
+            raise NotFound("there is no such image", key=key[:200])
+        return self.root / key
+
+    async def put(self, key: str, data: bytes, content_type: str = "image/jpeg") -> None:
+        await asyncio.to_thread(self._write, self._path(key), data)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        draft = path.with_name(f".{new_id()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_bytes(data)
+            draft.replace(path)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise StorageFull(
+                    "the disk of the images is full", mend="free space or shorten the retention"
+                ) from error
+            raise StoreUnavailable(
+                f"the image folder takes no file: {error.strerror}", mend="check GTV_STORE_URL"
+            ) from error
+
+    async def get(self, key: str) -> bytes:
+        try:
+            return await asyncio.to_thread(self._path(key).read_bytes)
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
+            raise NotFound("there is no such image", key=key) from None
+        except OSError as error:
+            raise StoreUnavailable(f"the image cannot be read: {error.strerror}") from error
+
+    async def delete(self, key: str) -> None:
+        try:
+            await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"the image cannot be deleted: {error.strerror}") from error
+
+    async def link(self, key: str, ttl_s: int) -> str:
+        self._path(key)
+        expires = int(time.time()) + ttl_s
+        signature = self._vault.sign(f"{key}:{expires}")
+        return f"{self._public_url}/api/images/{quote(key)}?expires={expires}&signature={signature}"
+
+    def verify(self, key: str, expires: int, signature: str) -> None:
+        """Raises Forbidden when a link is forged or over."""
+        if not self._vault.signed(f"{key}:{expires}", signature):
+            raise Forbidden("the link's signature does not hold")
+        if expires < time.time():
+            raise Forbidden("the link is over; ask for a new one")
+
+    async def check(self) -> None:
+        await asyncio.to_thread(self._check)
+
+    def _check(self) -> None:
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnavailable(f"the image folder cannot be made: {error.strerror}") from error
+        if not os.access(self.root, os.W_OK):
+            raise StoreUnavailable("the image folder cannot be written", mend="check its owner and mode")
+
+
+class S3Store:
+    """Objects of one bucket. boto3 blocks, so each call runs in a thread; a client serves many threads."""
+
+    def __init__(self, bucket: str, prefix: str, client: Any) -> None:
+        self.bucket, self._prefix, self._client = bucket, f"{prefix}/" if prefix else "", client
+
+    async def put(self, key: str, data: bytes, content_type: str = "image/jpeg") -> None:
+        await self._call("put_object", Key=self._prefix + key, Body=data, ContentType=content_type)
+
+    async def get(self, key: str) -> bytes:
+        found = await self._call("get_object", Key=self._prefix + key)
+        body: bytes = await asyncio.to_thread(found["Body"].read)
+        return body
+
+    async def delete(self, key: str) -> None:
+        await self._call("delete_object", Key=self._prefix + key)
+
+    async def link(self, key: str, ttl_s: int) -> str:
+        params = {"Bucket": self.bucket, "Key": self._prefix + key}
+        url: str = self._client.generate_presigned_url("get_object", Params=params, ExpiresIn=ttl_s)
+        return url
+
+    async def check(self) -> None:
+        await self._call("head_bucket")
+
+    async def _call(self, operation: str, **arguments: Any) -> Any:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return await asyncio.to_thread(getattr(self._client, operation), Bucket=self.bucket, **arguments)
+        except ClientError as error:
+            raise _of_s3(error.response, operation) from error
+        except BotoCoreError as error:
+            raise StoreUnavailable(
+                f"S3 does not answer: {error}", mend="check GTV_STORE_URL and GTV_S3_ENDPOINT"
+            ) from error
+
+
+def _of_s3(response: Any, operation: str) -> NotFound | StorageFull | StoreUnavailable | Misconfigured:
+    code = str(response.get("Error", {}).get("Code", ""))
+    if code in ("NoSuchKey", "404") and operation == "get_object":
+        return NotFound("there is no such image")
+    if code in ("QuotaExceeded", "EntityTooLarge", "XMinioStorageFull", "InsufficientStorage"):
+        return StorageFull(f"S3 has no room: {code}", mend="free space or shorten the retention")
+    if code in ("NoSuchBucket", "404"):
+        return Misconfigured("the S3 bucket does not exist", mend="make it, or correct GTV_STORE_URL")
+    if code in ("AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch"):
+        return Misconfigured(f"S3 refuses the keys: {code}", mend="check GTV_S3_ACCESS_KEY and GTV_S3_SECRET_KEY")
+    return StoreUnavailable(f"S3 answered {code or 'an error'}")
+
+
+def _s3_client(settings: FunctionSettings) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    secret, access = settings.s3_secret_key, settings.s3_access_key
+    return boto3.client(
+        "s3",
+        endpoint_url=settings.s3_endpoint,
+        region_name=settings.s3_region,
+        aws_access_key_id=access.get_secret_value() if access else None,
+        aws_secret_access_key=secret.get_secret_value() if secret else None,
+        config=Config(
+            connect_timeout=3, read_timeout=10, retries={"max_attempts": 2}, max_pool_connections=16,
+            signature_version="s3v4", s3={"addressing_style": "path" if settings.s3_endpoint else "auto"},
+        ),
+    )  # fmt: skip

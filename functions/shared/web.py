@@ -1,0 +1,232 @@
+"""Makes routers a function: errors, access, health, metrics, correlation id, limits and security headers."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.routing import APIRoute
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.exceptions import HTTPException
+
+from functions.shared import errors, logs
+from functions.shared.access import ACCESS, PUBLIC
+from functions.shared.config import FunctionSettings, load
+from functions.shared.context import Context
+from functions.shared.edge import Edge
+from functions.shared.tokens import Principal
+
+log = logs.get("web")
+ACCESS_COOKIE = "gtv_access"
+REFRESH_COOKIE = "gtv_refresh"
+# A page that signs in by cookie proves by this header that its own script asks, not another site's form.
+COOKIE_HEADER = "X-GTV-Console"
+MAX_BODY = 10 * 1024 * 1024
+
+# First match counts, so a child stands above its parent; a test proves that every error has a row.
+STATUS: tuple[tuple[type[errors.GTVisionError], int], ...] = (
+    (errors.TooLarge, 413),
+    (errors.InvalidInput, 422),
+    (errors.BrokenImage, 400),
+    (errors.NotAuthenticated, 401),
+    (errors.Forbidden, 403),
+    (errors.NotFound, 404),
+    (errors.Conflict, 409),
+    (errors.Rejected, 422),
+    (errors.StorageFull, 507),
+    (errors.CameraUnavailable, 502),
+    (errors.Unavailable, 503),
+    (errors.Throttled, 429),
+    (errors.Misconfigured, 500),
+    (errors.GTVisionError, 500),
+)
+
+Startup = Callable[[Context], Awaitable[None]]
+Worker = Callable[[Context], "contextlib.AbstractAsyncContextManager[None]"]
+
+
+def status_of(error: errors.GTVisionError) -> int:
+    return next(status for kind, status in STATUS if isinstance(error, kind))
+
+
+def envelope(code: str, message: str, details: Any = None) -> dict[str, Any]:
+    body = {"code": code, "message": message, "details": details or {}, "correlation_id": logs.correlation_id()}
+    return {"error": body}
+
+
+def context_of(request: Request) -> Context:
+    """The process's Context; made at the first request where no lifespan ran (Lambda)."""
+    state = request.app.state
+    if getattr(state, "context", None) is None:
+        state.context = state.open_context()
+    context: Context = state.context
+    return context
+
+
+Ctx = Annotated[Context, Depends(context_of)]
+
+
+async def authorize(request: Request, context: Ctx) -> None:
+    """Every route's first dependency: looks its access up and sets `request.state.principal`."""
+    route = request.scope["route"]
+    least = ACCESS[f"{request.method if request.method != 'HEAD' else 'GET'} {route.path}"]
+    request.state.principal = None
+    if least is PUBLIC:
+        return
+    principal = await context.verifier.principal(_token(request))
+    if principal.role < least:
+        raise errors.Forbidden(f"this needs the role {least.name.lower()}", role=principal.role.name.lower())
+    request.state.principal = principal
+
+
+def _token(request: Request) -> str:
+    header = request.headers.get("authorization", "")
+    if header:
+        scheme, _, token = header.partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise errors.NotAuthenticated("the Authorization header must read: Bearer TOKEN")
+        return token.strip()
+    cookie = request.cookies.get(ACCESS_COOKIE)
+    if not cookie:
+        raise errors.NotAuthenticated("sign in first")
+    if request.method not in ("GET", "HEAD") and COOKIE_HEADER not in request.headers:
+        raise errors.Forbidden(f"a request that changes something by cookie needs the header {COOKIE_HEADER}")
+    return cookie
+
+
+def principal_of(request: Request) -> Principal:
+    principal: Principal | None = request.state.principal
+    if principal is None:
+        raise errors.NotAuthenticated("sign in first")
+    return principal
+
+
+Who = Annotated[Principal, Depends(principal_of)]
+
+
+def create_app(
+    name: str,
+    routers: Sequence[APIRouter],
+    *,
+    open_context: Callable[[], Context] | None = None,
+    startup: Sequence[Startup] = (),
+    workers: Sequence[Worker] = (),
+) -> FastAPI:
+    """An app of `routers`. `startup` runs once in order before the first request, `workers` run beside requests.
+
+    Raises Misconfigured when a route has no row in `access.ACCESS`.
+    """
+
+    def default_context() -> Context:
+        settings = load(FunctionSettings)
+        logs.configure(settings.log_level, settings.log_format)
+        return Context(settings, name)
+
+    opener = open_context or default_context
+
+    @contextlib.asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        context = app.state.context = opener()
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(context.close)
+            await start_database(context)
+            for step in startup:
+                await step(context)
+            for worker in workers:
+                await stack.enter_async_context(worker(context))
+            yield
+
+    app = FastAPI(
+        title="GT-Vision", version="1", lifespan=lifespan, openapi_url="/api/openapi.json", docs_url="/api/docs",
+        redoc_url=None, dependencies=[Depends(authorize)], swagger_ui_oauth2_redirect_url=None,
+    )  # fmt: skip
+    app.state.open_context, app.state.context, app.state.name = opener, None, name
+    app.include_router(_platform_router(name))
+    for router in routers:
+        app.include_router(router)
+    _require_access(app)
+    app.add_exception_handler(errors.GTVisionError, _on_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http)
+    app.add_exception_handler(Exception, _on_bug)
+    app.add_middleware(Edge, function=name, max_body=MAX_BODY)
+    return app
+
+
+async def start_database(context: Context) -> None:
+    """Wait for a database that is away, and migrate it where the settings say so."""
+    await context.db.wait(context.settings.database_wait_s)
+    if context.settings.migrate_on_start:
+        await context.db.migrate()
+
+
+def _require_access(app: FastAPI) -> None:
+    routes = [
+        f"{method} {route.path}"
+        for route in app.routes
+        if isinstance(route, APIRoute)
+        for method in route.methods or ()
+    ]
+    missing = sorted(route for route in routes if route not in ACCESS)
+    if missing:
+        raise errors.Misconfigured(f"no access is set for {', '.join(missing)}", mend="add it to access.ACCESS")
+
+
+def _platform_router(name: str) -> APIRouter:
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/_/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok", "function": name}
+
+    @router.get("/_/ready")
+    async def ready(context: Ctx) -> dict[str, str]:
+        await context.db.check()
+        return {"status": "ready", "function": name}
+
+    @router.get("/metrics")
+    async def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+async def _on_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, errors.GTVisionError)
+    status = status_of(error)
+    if status >= 500:
+        log.warning("request_failed", path=request.url.path, status=status, code=error.code, reason=error.message)
+    headers = {}
+    if status in (429, 503):
+        headers["Retry-After"] = str(error.details.get("retry_after", 2))
+    if status == 401:
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse(envelope(error.code, error.message, dict(error.details)), status, headers)
+
+
+async def _on_invalid(_: Request, error: Exception) -> Response:
+    """Pydantic's findings without the input they quote, which may hold a password."""
+    assert isinstance(error, RequestValidationError)
+    fields = [
+        {"field": ".".join(str(part) for part in found["loc"][1:]) or str(found["loc"][0]), "reason": str(found["msg"])}
+        for found in error.errors()
+    ]
+    named = "; ".join(f"{item['field']}: {item['reason']}" for item in fields[:5])
+    return JSONResponse(envelope("invalid_input", named, {"fields": fields}), 422)
+
+
+async def _on_http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
+    message = f"there is no {request.url.path}" if error.status_code == 404 else str(error.detail)
+    body = envelope(codes.get(error.status_code, "rejected"), message)
+    return JSONResponse(body, error.status_code, error.headers)
+
+
+async def _on_bug(request: Request, error: Exception) -> Response:
+    log.error("bug", path=request.url.path, exc_info=error)
+    return JSONResponse(envelope("internal", "an error of GT-Vision; its log has the correlation id"), 500)
