@@ -159,7 +159,7 @@ class Bus:
         spec = consumer_of(durable)
         free = asyncio.Semaphore(concurrency)
         running: set[asyncio.Task[None]] = set()
-        subscription: JetStreamContext.PullSubscription | None = None
+        fetcher = _Fetcher(self.js, spec)
 
         def finished(task: asyncio.Task[None]) -> None:
             running.discard(task)
@@ -168,16 +168,10 @@ class Bus:
         while not stop.is_set():
             await free.acquire()
             free.release()
-            wanted = concurrency - len(running)
             try:
-                if subscription is None:
-                    subscription = await self.js.pull_subscribe_bind(durable, spec.stream)
-                messages = await subscription.fetch(max(1, wanted), timeout=1.0)
-            except nats.errors.TimeoutError:
-                continue
+                messages = await fetcher.fetch(max(1, concurrency - len(running)))
             except _AWAY as error:
                 log.warning("consumer_waits", durable=durable, reason=str(error) or type(error).__name__)
-                subscription = None
                 await self._recover(stop)
                 continue
             for message in messages:
@@ -187,9 +181,7 @@ class Bus:
                 task.add_done_callback(finished)
         if running:
             await asyncio.wait(running, timeout=10.0)
-        if subscription is not None:
-            with contextlib.suppress(*_AWAY):
-                await subscription.unsubscribe()
+        await fetcher.close()
 
     async def _recover(self, stop: asyncio.Event) -> None:
         """After an outage the memory streams are gone: lay the topology again once the server answers."""
@@ -257,6 +249,31 @@ class Bus:
                     await self.js.delete_consumer(EVENTS, info.name)
         except _AWAY as error:
             raise BusUnavailable(f"EVENTS cannot be followed: {error or type(error).__name__}") from error
+
+
+class _Fetcher:
+    """Fetches for one durable consumer; binds anew after a failure."""
+
+    def __init__(self, js: JetStreamContext, spec: Consumer) -> None:
+        self._js, self._spec = js, spec
+        self._subscription: JetStreamContext.PullSubscription | None = None
+
+    async def fetch(self, wanted: int) -> list[Msg]:
+        """Up to `wanted` messages, none when none came within a second. Raises what nats-py raises."""
+        try:
+            if self._subscription is None:
+                self._subscription = await self._js.pull_subscribe_bind(self._spec.durable, self._spec.stream)
+            return list(await self._subscription.fetch(wanted, timeout=1.0))
+        except nats.errors.TimeoutError:
+            return []
+        except _AWAY:
+            self._subscription = None
+            raise
+
+    async def close(self) -> None:
+        if self._subscription is not None:
+            with contextlib.suppress(*_AWAY):
+                await self._subscription.unsubscribe()
 
 
 def outcome(error: Exception) -> str:
