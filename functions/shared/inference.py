@@ -6,10 +6,12 @@ This module imports nothing heavy, so a function that only names the types start
 
 from __future__ import annotations
 
+import struct
+import zlib
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 PlateFormat = Literal["br_old", "br_mercosul"]
 VehicleType = Literal["car", "motorcycle", "bus", "truck"]
@@ -115,6 +117,17 @@ class Inference(Protocol):
         ...
 
 
+class Effort(_Frozen):
+    """How much work a frame is worth.
+
+    `views`: how many cuts of a plate may be read (1 to 6); those after the second only when the first do not
+    agree. `fallback`: in a frame without a plate, whether the vehicles are searched for one once more.
+    """
+
+    views: int = Field(6, ge=1, le=6)
+    fallback: bool = True
+
+
 def open_inference(
     url: str | None,
     repository: Path,
@@ -122,17 +135,33 @@ def open_inference(
     max_in_flight: int = 4,
     timeout_s: float = 10.0,
     threads: int = 1,
+    effort: Effort | None = None,
 ) -> Inference:
-    """The engine for `url`: `grpc://host:port` is a Triton server, None the embedded engine.
+    """The engine for `url`: `grpc://host:port` (or `grpcs://`) is a Triton server, None the embedded engine.
 
-    The embedded engine loads the models of `repository` in a worker thread on `threads` cores.
+    The embedded engine loads the models of `repository` in a worker thread, on `threads` cores (0: all).
     `timeout_s` is how long one frame may take, from the call to the answer. Raises Misconfigured for
     another scheme or when a model file is missing.
     """
-    if url is None:
+    effort = effort or Effort()
+    if not url:
         from functions.shared.inference_embedded import EmbeddedInference
 
-        return EmbeddedInference(repository, max_in_flight=max_in_flight, timeout_s=timeout_s, threads=threads)
+        return EmbeddedInference(
+            repository, max_in_flight=max_in_flight, timeout_s=timeout_s, threads=threads, effort=effort
+        )
     from functions.shared.inference_triton import TritonInference
 
-    return TritonInference(url, max_in_flight=max_in_flight, timeout_s=timeout_s)
+    return TritonInference(url, max_in_flight=max_in_flight, timeout_s=timeout_s, effort=effort)
+
+
+def probe_picture() -> bytes:
+    """A small grey 16:9 picture (PNG), what `check` reads: the least that makes the detectors work."""
+    width, height = 64, 36
+
+    def chunk(kind: bytes, body: bytes) -> bytes:
+        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    pixels = zlib.compress((b"\x00" + b"\x72" * width) * height)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")

@@ -1,0 +1,6 @@
+"""The models of the repository: `gtvision models fetch | check | import | list`."""
+
+from cli.models.commands import app
+from cli.models.fetch import fetch_models
+
+__all__ = ["app", "fetch_models"]

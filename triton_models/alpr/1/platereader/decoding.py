@@ -1,0 +1,170 @@
+"""What a plate says, from the recogniser's lattice: connectionist temporal classification held to plate formats.
+
+A format fixes for each place whether it is a letter or a digit. For each view of a plate the probability
+of every character at every place is summed over all alignments (forward-backward over the format's
+states, after Graves et al. 2006); views then vote by the mean of their logarithms. So O and 0 need no
+table of confusions: where a digit must stand, no letter is considered.
+"""
+
+from __future__ import annotations
+
+import heapq
+import string
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+ALPHABET = string.digits + string.ascii_uppercase
+FORMATS = {"br_old": "LLLNNNN", "br_mercosul": "LLLNLNN"}
+PLACES = 7
+_FLOOR = 1e-5
+_DOUBT = 0.02
+"""How much of each view's vote is spread evenly: one blind view must not veto what the others see."""
+
+
+@dataclass(frozen=True)
+class Lattices:
+    """What a batch of views allows. `marginals` [v, f, 7, 36]: probability of each character at each place given
+    the format; `evidence` [v, f]: log probability that the view shows any text of the format.
+    """
+
+    marginals: Array
+    evidence: Array
+
+
+def format_mask() -> Array:
+    """bool [formats, 7, 36]: which character may stand where."""
+    digit = np.array([character.isdigit() for character in ALPHABET])
+    return np.array([[digit if kind == "N" else ~digit for kind in pattern] for pattern in FORMATS.values()])
+
+
+def lattices(symbols: Array, mask: Array | None = None) -> Lattices:
+    """Forward-backward of `symbols` [v, t, 38] (blank, 0-9, A-Z, other) over each format of `mask` [f, 7, 36].
+
+    States: a blank after i characters, or the i-th character c. A character may stay; the next place is
+    entered from the blank before it or from another character.
+    """
+    mask = format_mask() if mask is None else mask
+    views, steps = symbols.shape[:2]
+    blank, glyph = _emissions(symbols, mask)
+    entries = np.zeros((steps, views, *mask.shape))
+    alpha = np.zeros((views, *mask.shape))
+    empty = np.zeros((views, mask.shape[0], mask.shape[1] + 1))
+    empty[:, :, 0] = 1
+    for step in range(steps):
+        total = alpha.sum(axis=3)
+        enter = np.repeat(empty[:, :, :-1, None], mask.shape[2], axis=3)
+        enter[:, :, 1:] += total[:, :, :-1, None] - alpha[:, :, :-1]
+        entries[step] = np.clip(enter, 0, None) * glyph[:, step]
+        empty = empty * blank[:, step, None, None]
+        empty[:, :, 1:] += total * blank[:, step, None, None]
+        alpha = alpha * glyph[:, step] + entries[step]
+    whole = empty[:, :, -1] + alpha[:, :, -1].sum(axis=2)
+    starts = _starts(entries, blank, glyph)
+    marginals = starts / np.maximum(starts.sum(axis=3, keepdims=True), 1e-300)
+    return Lattices(marginals, np.log(np.maximum(whole, 1e-300)))
+
+
+def _emissions(symbols: Array, mask: Array) -> tuple[Array, Array]:
+    """Per step the probability of blank [v, t] and of each allowed character [v, t, f, 7, 36].
+
+    What is neither blank nor a plate's character (screws, frames, a town's name) counts as blank.
+    """
+    real = np.maximum(symbols.astype(np.float64), _FLOOR)
+    blank = real[:, :, 0] + real[:, :, -1]
+    return blank, real[:, :, None, None, 1:-1] * mask
+
+
+def _starts(entries: Array, blank: Array, glyph: Array) -> Array:
+    """[v, f, 7, 36]: the summed probability of all alignments in which that character fills that place."""
+    steps = entries.shape[0]
+    ends = np.zeros_like(entries[0])
+    ends[:, :, -1] = 1
+    void = np.zeros((*entries.shape[1:3], entries.shape[3] + 1))
+    void[:, :, -1] = 1
+    found = entries[steps - 1] * ends
+    for step in range(steps - 2, -1, -1):
+        ahead = glyph[:, step + 1] * ends
+        total = ahead.sum(axis=3)
+        quiet = blank[:, step + 1, None, None] * void
+        ends = ahead + quiet[:, :, 1:, None]
+        ends[:, :, :-1] += total[:, :, 1:, None] - ahead[:, :, 1:]
+        void = quiet
+        void[:, :, :-1] += total
+        found += entries[step] * ends
+    return found
+
+
+@dataclass(frozen=True)
+class Text:
+    """One possible text with the mean probability of its characters and its format, None for free text."""
+
+    text: str
+    confidence: float
+    format: str | None
+
+
+def vote(found: Lattices, weights: Array, prior: Array, best: int = 5) -> tuple[list[Text], float]:
+    """The texts that the views of one plate speak for, best first, and the winner's log evidence per place.
+
+    `weights` [v] is how much each view counts, `prior` [f] the log prior of each format.
+    """
+    share = weights / weights.sum()
+    trusted = (1 - _DOUBT) * found.marginals + _DOUBT / len(ALPHABET) * (found.marginals > 0)
+    allowed = found.marginals.max(axis=0) > 0
+    logs = np.einsum("v,vfpc->fpc", share, np.log(np.maximum(trusted, 1e-12)))
+    evidence = share @ found.evidence
+    picks: list[tuple[float, str, float, int]] = []
+    for index in range(logs.shape[0]):
+        scores = np.where(allowed[index], logs[index], -np.inf)
+        odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+        odds /= odds.sum(axis=1, keepdims=True)
+        sure = np.log(np.maximum(odds, 1e-12))
+        for total, text in _top_texts(sure, best):
+            mean = float(np.mean([odds[place, ALPHABET.index(character)] for place, character in enumerate(text)]))
+            picks.append((total + float(evidence[index] + prior[index]), text, mean, index))
+    picks.sort(key=lambda pick: -pick[0])
+    names = list(FORMATS)
+    spread = np.exp(np.array([pick[0] for pick in picks]) - picks[0][0])
+    spread /= spread.sum()
+    seen: dict[str, Text] = {}
+    for (_, text, mean, index), part in zip(picks, spread, strict=True):
+        # A rival text takes its share of the confidence; the first keeps the mean of its characters.
+        seen.setdefault(text, Text(text, mean if not seen else mean * float(part), names[index]))
+    return list(seen.values())[:best], float(evidence[picks[0][3]]) / PLACES
+
+
+def _top_texts(logs: Array, count: int) -> list[tuple[float, str]]:
+    """The `count` best texts of independent places [7, 36], with their summed logs: a best-first search."""
+    order = np.argsort(-logs, axis=1, kind="stable")[:, :count]
+    ranked = np.take_along_axis(logs, order, axis=1)
+    start = (0,) * logs.shape[0]
+    queue = [(-float(ranked[:, 0].sum()), start)]
+    seen = {start}
+    found: list[tuple[float, str]] = []
+    while queue and len(found) < count:
+        cost, ranks = heapq.heappop(queue)
+        text = "".join(ALPHABET[order[place, rank]] for place, rank in enumerate(ranks))
+        found.append((-cost, text))
+        for place, rank in enumerate(ranks):
+            after = (*ranks[:place], rank + 1, *ranks[place + 1 :])
+            if rank + 1 < order.shape[1] and after not in seen:
+                seen.add(after)
+                step = float(ranked[place, rank] - ranked[place, rank + 1])
+                heapq.heappush(queue, (cost + step, after))
+    return found
+
+
+def greedy(symbols: Array) -> Text:
+    """The plain reading of one view [t, 38]: the best class of each step, repeats and blanks dropped."""
+    classes = symbols.argmax(axis=1)
+    text, sure = [], []
+    for step, index in enumerate(classes):
+        if 0 < index <= len(ALPHABET) and (step == 0 or classes[step - 1] != index):
+            text.append(ALPHABET[index - 1])
+            sure.append(float(symbols[step, index]))
+    return Text("".join(text), float(np.mean(sure)) if sure else 0.0, None)

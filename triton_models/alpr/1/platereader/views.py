@@ -1,0 +1,78 @@
+"""The pictures of one plate that the recogniser sees, and what their colours say about its format."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+HEIGHT = 48
+WIDTH = 160
+
+
+@dataclass(frozen=True)
+class View:
+    """How one view is cut: from the corners or the upright box, with margins in parts of its width and height
+    (negative cuts into it), and how much its vote counts.
+    """
+
+    corners: bool
+    left: float
+    top: float
+    right: float
+    bottom: float
+    weight: float = 1.0
+
+
+VIEWS = (
+    View(True, 0.03, 0.04, 0.03, 0.04),
+    View(True, 0.02, -0.16, 0.02, 0.06),
+    View(False, 0.04, 0.06, 0.04, 0.06, 0.6),
+    View(True, 0.08, 0.10, 0.08, 0.10),
+    View(True, 0.00, -0.08, 0.00, 0.00),
+    View(True, 0.05, -0.22, 0.05, 0.10),
+)
+
+
+def rectify(picture: Array, corners: Array, view: View, height: int = HEIGHT, width: int = WIDTH) -> Array:
+    """The plate between `corners` [4, 2] as an upright uint8 RGB [height, width, 3] picture."""
+    inner_w = width / (1 + view.left + view.right)
+    inner_h = height / (1 + view.top + view.bottom)
+    x, y = view.left * inner_w, view.top * inner_h
+    target = np.array([[x, y], [x + inner_w, y], [x + inner_w, y + inner_h], [x, y + inner_h]], np.float32)
+    source, corners = _shrunk(picture, corners.astype(np.float32), inner_w)
+    move = cv2.getPerspectiveTransform(np.ascontiguousarray(corners), target)
+    cut = cv2.warpPerspective(source, move, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(cv2.cvtColor(cut, cv2.COLOR_BGR2RGB))
+
+
+def _shrunk(picture: Array, corners: Array, width: float) -> tuple[Array, Array]:
+    """The picture's part about the corners, averaged down when it is over twice as wide as wanted."""
+    across = max(float(np.linalg.norm(corners[1] - corners[0])), float(np.linalg.norm(corners[2] - corners[3])))
+    if across < 2 * width:
+        return picture, corners
+    low = np.maximum(corners.min(axis=0) - 0.3 * across, 0).astype(int)
+    high = (corners.max(axis=0) + 0.3 * across).astype(int)
+    part = picture[low[1] : high[1], low[0] : high[0]]
+    size = (max(1, round(part.shape[1] * width / across)), max(1, round(part.shape[0] * width / across)))
+    scale = (size[0] / part.shape[1], size[1] / part.shape[0])
+    return cv2.resize(part, size, interpolation=cv2.INTER_AREA), ((corners - low) * scale).astype(np.float32)
+
+
+def band(picture: Array, corners: Array) -> tuple[float, float]:
+    """What stands for a Mercosul plate's blue band: (blueness, darkness) of the plate's top strip, against the rest.
+
+    Blueness is how much blue leads red there, in parts of full scale; darkness is 1 - the strip's
+    brightness over that of the plate's ground, which a camera in infrared sees too.
+    """
+    plate = rectify(picture, corners, View(True, 0, 0, 0, 0), 52, 160).astype(np.float32)
+    strip = plate[3:9, 24:136]
+    below = plate[14:48, 8:152]
+    lead = float(np.median(strip[..., 2] - strip[..., 0])) - float(np.median(below[..., 2] - below[..., 0]))
+    ground = float(np.percentile(below.mean(axis=2), 75))
+    return lead / 255, 1 - float(np.median(strip.mean(axis=2))) / max(ground, 1)
