@@ -66,13 +66,13 @@ def plate_classes(names: dict[int, str]) -> dict[int, int]:
 
 def _load(file: Path) -> onnx.ModelProto:
     import onnx
-    from google.protobuf.message import DecodeError
 
     if file.suffix == ".onnx":
         try:
             return onnx.load(str(file))
-        except (DecodeError, onnx.checker.ValidationError, FileNotFoundError) as error:
-            raise InvalidInput(f"{file.name} is no ONNX model: {error}", field="file") from None
+        except Exception as error:
+            # onnx lets through what protobuf raises, and the file system for external data.
+            raise InvalidInput(f"{file.name} is no ONNX model: {error}", field="file") from error
     if file.suffix == ".pt":
         return _export(file)
     raise InvalidInput(f"{file.name} ends neither in .onnx nor in .pt", field="file")
