@@ -10,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
 import nats
@@ -46,6 +47,16 @@ _AWAY = (nats.errors.Error, nats.js.errors.Error, OSError, asyncio.TimeoutError)
 
 
 Handler = Callable[[Msg], Awaitable[None]]
+
+
+@dataclass(frozen=True)
+class Load:
+    """Messages of a consumer that wait, that are in hand, that were given out again; requests that wait for one."""
+
+    waiting: int
+    in_hand: int
+    repeated: int
+    readers: int
 
 
 class Bus:
@@ -139,6 +150,31 @@ class Bus:
         except _AWAY as error:
             raise BusUnavailable(f"KV bucket {bucket} gave no state: {error or type(error).__name__}") from error
         return int(info.state.last_seq)
+
+    async def backlog(self, durable: str) -> int:
+        """Messages that a durable consumer has not acknowledged yet: waiting or in somebody's hands."""
+        spec = consumer_of(durable)
+        try:
+            info = await self.js.consumer_info(spec.stream, durable)
+        except _AWAY as error:
+            raise BusUnavailable(f"{spec.stream} gave no state: {error or type(error).__name__}") from error
+        return int(info.num_pending or 0) + int(info.num_ack_pending or 0)
+
+    async def stream_span(self, stream: str) -> tuple[int, int]:
+        """The sequences of a stream's first and last message; the first is the last plus one when it is empty."""
+        try:
+            state = (await self.js.stream_info(stream)).state
+        except _AWAY as error:
+            raise BusUnavailable(f"{stream} gave no state: {error or type(error).__name__}") from error
+        return int(state.first_seq), int(state.last_seq)
+
+    async def load(self, durable: str) -> Load:
+        """What a durable consumer has before it. Raises BusUnavailable."""
+        try:
+            info = await self.js.consumer_info(consumer_of(durable).stream, durable)
+        except _AWAY as error:
+            raise BusUnavailable(f"{durable} gave no state: {error or type(error).__name__}") from error
+        return Load(info.num_pending or 0, info.num_ack_pending or 0, info.num_redelivered or 0, info.num_waiting or 0)
 
     async def last_frame(self, camera_id: str) -> tuple[FrameMeta, bytes] | None:
         """The newest frame of a camera that FRAMES still holds, or None."""
