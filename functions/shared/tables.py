@@ -35,6 +35,10 @@ class Utc(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
 
+# Plates are ranged over (prefix search), so PostgreSQL must order them by code point, as SQLite does.
+PLATE = String(16).with_variant(String(16, collation="C"), "postgresql")
+
+
 class Table(DeclarativeBase):
     type_annotation_map: ClassVar[dict[Any, Any]] = {datetime: Utc, dict[str, Any]: JSON, list[Any]: JSON}
 
@@ -110,6 +114,7 @@ class Detection(Table):
         Index("ix_detections_plate", "plate", "started_at", "id"),
         Index("ix_detections_plate_reversed", "plate_reversed"),
         Index("ix_detections_open", "final", "camera_id", "ended_at"),
+        Index("ix_detections_camera_ended", "camera_id", "ended_at"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -121,13 +126,15 @@ class Detection(Table):
     vehicle_confidence: Mapped[float | None] = mapped_column(Float)
     color: Mapped[str | None] = mapped_column(String(16))
     direction: Mapped[str | None] = mapped_column(String(16))
-    plate: Mapped[str | None] = mapped_column(String(16))
-    plate_reversed: Mapped[str | None] = mapped_column(String(16))
+    plate: Mapped[str | None] = mapped_column(PLATE)
+    plate_reversed: Mapped[str | None] = mapped_column(PLATE)
     plate_confidence: Mapped[float | None] = mapped_column(Float)
     plate_format: Mapped[str | None] = mapped_column(String(16))
     uncertain: Mapped[bool] = mapped_column(Boolean, default=False)
     candidates: Mapped[list[Any]]
     box: Mapped[list[Any] | None]
+    last_box: Mapped[list[Any] | None]
+    stationary: Mapped[bool] = mapped_column(Boolean, default=False)
     observation_count: Mapped[int] = mapped_column(Integer, default=0)
     best_score: Mapped[float] = mapped_column(Float, default=0.0)
     snapshot_key: Mapped[str | None] = mapped_column(String(255))
@@ -155,16 +162,20 @@ class PassageObservation(Table):
     plate_format: Mapped[str | None] = mapped_column(String(16))
     plate_box: Mapped[list[Any] | None]
     candidates: Mapped[list[Any]]
+    snapshot_key: Mapped[str | None] = mapped_column(String(255))
+    plate_snapshot_key: Mapped[str | None] = mapped_column(String(255))
 
 
 class ProcessedFrame(Table):
     """Frames that were read: a frame delivered twice changes nothing."""
 
     __tablename__ = "processed_frames"
+    __table_args__ = (Index("ix_processed_frames_camera", "camera_id", "captured_at"),)
 
     id: Mapped[str] = mapped_column(String(100), primary_key=True)
-    captured_at: Mapped[datetime] = mapped_column(index=True)
-    processed_at: Mapped[datetime]
+    camera_id: Mapped[str] = mapped_column(String(63))
+    captured_at: Mapped[datetime]
+    processed_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class OutboxMessage(Table):

@@ -10,6 +10,8 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+PLATE = sa.String(length=16).with_variant(sa.String(length=16, collation="C"), "postgresql")
+
 
 def upgrade() -> None:
     op.create_table(
@@ -49,13 +51,15 @@ def upgrade() -> None:
         sa.Column("vehicle_confidence", sa.Float(), nullable=True),
         sa.Column("color", sa.String(length=16), nullable=True),
         sa.Column("direction", sa.String(length=16), nullable=True),
-        sa.Column("plate", sa.String(length=16), nullable=True),
-        sa.Column("plate_reversed", sa.String(length=16), nullable=True),
+        sa.Column("plate", PLATE, nullable=True),
+        sa.Column("plate_reversed", PLATE, nullable=True),
         sa.Column("plate_confidence", sa.Float(), nullable=True),
         sa.Column("plate_format", sa.String(length=16), nullable=True),
         sa.Column("uncertain", sa.Boolean(), nullable=False),
         sa.Column("candidates", sa.JSON(), nullable=False),
         sa.Column("box", sa.JSON(), nullable=True),
+        sa.Column("last_box", sa.JSON(), nullable=True),
+        sa.Column("stationary", sa.Boolean(), nullable=False),
         sa.Column("observation_count", sa.Integer(), nullable=False),
         sa.Column("best_score", sa.Float(), nullable=False),
         sa.Column("snapshot_key", sa.String(length=255), nullable=True),
@@ -66,6 +70,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("detections", schema=None) as batch_op:
+        batch_op.create_index("ix_detections_camera_ended", ["camera_id", "ended_at"], unique=False)
         batch_op.create_index("ix_detections_camera_started", ["camera_id", "started_at", "id"], unique=False)
         batch_op.create_index("ix_detections_open", ["final", "camera_id", "ended_at"], unique=False)
         batch_op.create_index("ix_detections_plate", ["plate", "started_at", "id"], unique=False)
@@ -104,12 +109,14 @@ def upgrade() -> None:
     op.create_table(
         "processed_frames",
         sa.Column("id", sa.String(length=100), nullable=False),
+        sa.Column("camera_id", sa.String(length=63), nullable=False),
         sa.Column("captured_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("processed_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     with op.batch_alter_table("processed_frames", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_processed_frames_captured_at"), ["captured_at"], unique=False)
+        batch_op.create_index("ix_processed_frames_camera", ["camera_id", "captured_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_processed_frames_processed_at"), ["processed_at"], unique=False)
 
     op.create_table(
         "signing_keys",
@@ -145,6 +152,8 @@ def upgrade() -> None:
         sa.Column("plate_format", sa.String(length=16), nullable=True),
         sa.Column("plate_box", sa.JSON(), nullable=True),
         sa.Column("candidates", sa.JSON(), nullable=False),
+        sa.Column("snapshot_key", sa.String(length=255), nullable=True),
+        sa.Column("plate_snapshot_key", sa.String(length=255), nullable=True),
         sa.ForeignKeyConstraint(["detection_id"], ["detections.id"], ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -183,7 +192,8 @@ def downgrade() -> None:
     op.drop_table("users")
     op.drop_table("signing_keys")
     with op.batch_alter_table("processed_frames", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_processed_frames_captured_at"))
+        batch_op.drop_index(batch_op.f("ix_processed_frames_processed_at"))
+        batch_op.drop_index("ix_processed_frames_camera")
 
     op.drop_table("processed_frames")
     with op.batch_alter_table("outbox", schema=None) as batch_op:
@@ -199,6 +209,7 @@ def downgrade() -> None:
         batch_op.drop_index("ix_detections_plate_reversed")
         batch_op.drop_index("ix_detections_plate")
         batch_op.drop_index("ix_detections_open")
+        batch_op.drop_index("ix_detections_camera_ended")
         batch_op.drop_index("ix_detections_camera_started")
 
     op.drop_table("detections")
