@@ -36,11 +36,13 @@ ACCESS: dict[str, Role | None] = {
     "POST /api/auth/users": Role.ADMIN,
     "PATCH /api/auth/users/{user_id}": Role.ADMIN,
     "POST /api/auth/password": Role.VIEWER,
+    "POST /api/auth/keys/rotate": Role.ADMIN,
     # cameras
     "GET /api/cameras": Role.VIEWER,
     "POST /api/cameras": Role.OPERATOR,
     "POST /api/cameras/probe": Role.OPERATOR,
     "POST /api/cameras/import": Role.OPERATOR,
+    "POST /api/cameras/keys/rotate": Role.ADMIN,
     "GET /api/cameras/{camera_id}": Role.VIEWER,
     "PATCH /api/cameras/{camera_id}": Role.OPERATOR,
     "DELETE /api/cameras/{camera_id}": Role.OPERATOR,

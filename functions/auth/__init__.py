@@ -1,0 +1,1 @@
+"""Who is asking: users, roles, passwords, tokens and the public keys that verify them."""

@@ -1,0 +1,55 @@
+"""A brake on guessing: failed sign-ins by account and address, counted in the process's memory."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from functions.shared.errors import Throttled
+
+WINDOW_S = 300.0
+PER_ACCOUNT = 8
+PER_ADDRESS = 60
+_KEPT = 10_000
+
+
+@dataclass
+class _Count:
+    since: float
+    failures: int = 0
+
+
+class Throttle:
+    """Counts an attempt before its password is checked, so that many at once cannot slip through; a success is
+    given back. The account alone is no key: a stranger must not be able to lock somebody out."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._counts: OrderedDict[tuple[str, str], _Count] = OrderedDict()
+
+    def attempt(self, username: str, address: str) -> None:
+        """Raises Throttled, with the seconds to wait, when too many failed within the window."""
+        rows = [(self._count((username, address)), PER_ACCOUNT), (self._count(("", address)), PER_ADDRESS)]
+        for count, limit in rows:
+            if count.failures >= limit:
+                wait = max(1, int(count.since + WINDOW_S - self._clock()) + 1)
+                raise Throttled(f"too many failed sign-ins; try again in {wait} s", retry_after=wait)
+        for count, _ in rows:
+            count.failures += 1
+
+    def succeeded(self, username: str, address: str) -> None:
+        self._counts.pop((username, address), None)
+        everyone = self._count(("", address))
+        everyone.failures = max(0, everyone.failures - 1)
+
+    def _count(self, key: tuple[str, str]) -> _Count:
+        at = self._clock()
+        count = self._counts.get(key)
+        if count is None or at - count.since > WINDOW_S:
+            count = self._counts[key] = _Count(at)
+            self._counts.move_to_end(key)
+            while len(self._counts) > _KEPT:
+                self._counts.popitem(last=False)
+        return count
