@@ -1,0 +1,65 @@
+"""A child's log on disk, bounded, and the reason that its last lines give."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections import deque
+from pathlib import Path
+
+from functions.shared.logs import redact
+
+MAX_BYTES = 5_000_000
+_LOUD = ("error", "critical", "warning")
+
+
+class LogFile:
+    """Appends to FILE; over `max_bytes` it becomes FILE.1, which replaces the one before."""
+
+    def __init__(self, path: Path, max_bytes: int = MAX_BYTES) -> None:
+        self.path, self._max_bytes = path, max_bytes
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = path.open("ab")
+        self._size = path.stat().st_size
+        self.tail: deque[str] = deque(maxlen=60)
+
+    def write(self, line: bytes) -> None:
+        """A full disk costs log lines, never the child that writes them."""
+        self.tail.append(line.decode(errors="replace").rstrip())
+        with contextlib.suppress(OSError):
+            if self._size + len(line) > self._max_bytes:
+                self._turn()
+            self._stream.write(line)
+            self._stream.flush()
+            self._size += len(line)
+
+    def _turn(self) -> None:
+        self._stream.close()
+        self.path.replace(self.path.with_name(self.path.name + ".1"))
+        self._stream = self.path.open("ab")
+        self._size = 0
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._stream.close()
+
+    def warning(self) -> tuple[str, str]:
+        """(reason, mend) of the last warning or error, or two empty texts."""
+        for line in reversed(self.tail):
+            facts = _facts(line)
+            if facts.get("level") in _LOUD and (facts.get("reason") or facts.get("event")):
+                return redact(str(facts.get("reason") or facts.get("event"))), str(facts.get("mend") or "")
+        return "", ""
+
+    def reason(self) -> tuple[str, str]:
+        """As `warning`; where there is none, the last line as it is."""
+        found = self.warning()
+        return found if found[0] else (redact(next((line for line in reversed(self.tail) if line.strip()), "")), "")
+
+
+def _facts(line: str) -> dict[str, object]:
+    with contextlib.suppress(ValueError):
+        found = json.loads(line)
+        if isinstance(found, dict):
+            return found
+    return {}
