@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -261,7 +261,7 @@ class Bus:
         with contextlib.suppress(BusUnavailable):
             await self.publish(letter)
 
-    async def events(self, subjects: tuple[str, ...], after: int | None) -> AsyncIterator[tuple[int, str, bytes]]:
+    async def events(self, subjects: tuple[str, ...], after: int | None) -> AsyncGenerator[tuple[int, str, bytes]]:
         """Follow EVENTS: (stream sequence, subject, JSON). `after` resumes behind a sequence, None begins now."""
         config = ConsumerConfig(
             deliver_policy=DeliverPolicy.NEW if after is None else DeliverPolicy.BY_START_SEQUENCE,

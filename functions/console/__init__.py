@@ -1,0 +1,1 @@
+"""The operators' web pages and their live feed."""

@@ -1,0 +1,190 @@
+"""The live feed: what EVENTS says, as server-sent events (WHATWG HTML, section 9.2) with links to the pictures.
+
+`id:` is the stream's sequence, so that a reader who comes back with Last-Event-ID gets exactly what was missed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from prometheus_client import Gauge
+from pydantic import BaseModel, ValidationError
+
+from functions.console.schemas import Clock, LiveCameraChange, LiveCameraStatus, LiveDetection, Reset
+from functions.shared import logs
+from functions.shared.bus import Bus
+from functions.shared.context import Context
+from functions.shared.contracts import CameraChanged, CameraStatusChanged, DetectionRecorded, now
+from functions.shared.errors import BusUnavailable, NotFound, Throttled
+from functions.shared.topology import EVENTS
+
+log = logs.get("console")
+READERS = Gauge("gtv_console_feed_readers", "Open live feeds")
+SUBJECTS = ("gtv.v1.detections.*", "gtv.v1.cameras.changed.*", "gtv.v1.cameras.status.*")
+HEARTBEAT_S = 15.0
+RETRY_MS = 2000
+# A reader that does not read is left behind at this many events; it resumes where it was when it comes back.
+BACKLOG = 256
+# Each open feed is a consumer of its own on the bus.
+MAX_READERS = 500
+
+Event = tuple[int, str, bytes]
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where a feed begins: behind `sequence`; `gap` where something that was asked for is gone."""
+
+    sequence: int
+    gap: bool
+
+
+async def start_of(bus: Bus, after: int | None) -> Start:
+    """Where to begin for a reader that has seen all up to `after`; None has seen nothing and wants what comes."""
+    first, last = await bus.stream_span(EVENTS)
+    if after is None:
+        return Start(last, gap=False)
+    if after > last:
+        # The stream was made anew since; its old sequences mean nothing.
+        return Start(last, gap=True)
+    return Start(after, gap=after + 1 < first)
+
+
+class Feed:
+    """The open feeds of one process; `stop` ends them all, each at once and cleanly."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._stop = asyncio.Event()
+        self._pumps: set[asyncio.Task[None]] = set()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def open(self, after: int | None) -> AsyncIterator[bytes]:
+        """The bytes of one feed. Raises Throttled or BusUnavailable before the first of them."""
+        if len(self._pumps) >= MAX_READERS:
+            raise Throttled("too many live feeds are open in this process", retry_after=10)
+        bus = await self._context.bus()
+        return self._blocks(bus, await start_of(bus, after))
+
+    async def _blocks(self, bus: Bus, start: Start) -> AsyncIterator[bytes]:
+        queue: asyncio.Queue[Event | None] = asyncio.Queue(BACKLOG)
+        # A task of its own: where the reader goes away mid-wait, its consumer is still deleted.
+        pump = asyncio.create_task(self._pump(bus, start.sequence, queue))
+        self._pumps.add(pump)
+        pump.add_done_callback(self._pumps.discard)
+        try:
+            with READERS.track_inprogress():
+                yield f"retry: {RETRY_MS}\n\n".encode() + clock(start.sequence)
+                if start.gap:
+                    yield block("reset", Reset(reason="some of the missed events are no longer kept"), start.sequence)
+                async for piece in self._until_the_end(bus, queue):
+                    yield piece
+        finally:
+            pump.cancel()
+
+    async def _until_the_end(self, bus: Bus, queue: asyncio.Queue[Event | None]) -> AsyncIterator[bytes]:
+        """Events and heartbeats until `stop`, the loss of the bus, or the life of an access token is over.
+
+        The reader then comes back by itself with Last-Event-ID, and is asked anew who it is.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._context.settings.access_ttl_s
+        stopping = asyncio.ensure_future(self._stop.wait())
+        coming = asyncio.ensure_future(queue.get())
+        try:
+            while (left := until - loop.time()) > 0:
+                await asyncio.wait(
+                    {coming, stopping}, timeout=min(HEARTBEAT_S, left), return_when=asyncio.FIRST_COMPLETED
+                )
+                if stopping.done():
+                    return
+                if coming.done():
+                    event = coming.result()
+                    if event is None:
+                        return
+                    coming = asyncio.ensure_future(queue.get())
+                    if piece := await self._rendered(event):
+                        yield piece
+                elif not bus.connected:
+                    return
+                else:
+                    yield b": heartbeat\n" + clock()
+        finally:
+            stopping.cancel()
+            coming.cancel()
+
+    async def _pump(self, bus: Bus, after: int, queue: asyncio.Queue[Event | None]) -> None:
+        try:
+            async with contextlib.aclosing(bus.events(SUBJECTS, after)) as events:
+                async for event in events:
+                    await queue.put(event)
+        except BusUnavailable as error:
+            log.warning("feed_ends", reason=error.message)
+        await queue.put(None)
+
+    async def _rendered(self, event: Event) -> bytes | None:
+        sequence, subject, body = event
+        try:
+            if subject.startswith(f"{DetectionRecorded.subject_root}."):
+                return block("detection", await self._detection(body), sequence)
+            if subject.startswith(f"{CameraStatusChanged.subject_root}."):
+                return block("camera-status", camera_status(body), sequence)
+            return block("camera-changed", camera_change(body), sequence)
+        except ValidationError as error:
+            log.warning("event_not_understood", subject=subject, sequence=sequence, findings=error.error_count())
+            return None
+
+    async def _detection(self, body: bytes) -> LiveDetection:
+        seen = DetectionRecorded.model_validate_json(body)
+        return LiveDetection(
+            id=seen.detection_id, camera_id=seen.camera_id, started_at=seen.started_at, ended_at=seen.ended_at,
+            final=seen.final, type=seen.vehicle_type, confidence=seen.vehicle_confidence, plate=seen.plate,
+            plate_confidence=seen.plate_confidence, plate_format=seen.plate_format, uncertain=seen.uncertain,
+            candidates=list(seen.candidates), box=seen.box, observations=seen.observations,
+            snapshot_url=await self._link(seen.snapshot_key),
+            plate_snapshot_url=await self._link(seen.plate_snapshot_key),
+        )  # fmt: skip
+
+    async def _link(self, key: str | None) -> str | None:
+        """A link that ends, never the key by itself."""
+        if key is None:
+            return None
+        try:
+            return await self._context.store.link(key, self._context.settings.link_ttl_s)
+        except NotFound:
+            return None
+
+
+def camera_status(body: bytes) -> LiveCameraStatus:
+    message = CameraStatusChanged.model_validate_json(body)
+    status = message.status
+    return LiveCameraStatus(
+        camera_id=message.camera_id, previous=message.previous, state=status.state, reason=logs.redact(status.reason),
+        reason_code=status.reason_code, since=status.since, updated_at=status.updated_at,
+        last_frame_at=status.last_frame_at, codec=status.codec, width=status.width, height=status.height,
+        fps=status.fps, decode=status.decode, decode_reason=logs.redact(status.decode_reason),
+    )  # fmt: skip
+
+
+def camera_change(body: bytes) -> LiveCameraChange:
+    message = CameraChanged.model_validate_json(body)
+    return LiveCameraChange(
+        camera_id=message.camera_id, change=message.change, name=message.name, revision=message.revision,
+        occurred_at=message.occurred_at,
+    )  # fmt: skip
+
+
+def block(event: str, data: BaseModel, sequence: int | None = None) -> bytes:
+    """One event on the wire. JSON holds no raw line break, so one `data:` line is enough."""
+    head = f"id: {sequence}\n" if sequence is not None else ""
+    return f"{head}event: {event}\ndata: {json.dumps(data.model_dump(mode='json'), ensure_ascii=False)}\n\n".encode()
+
+
+def clock(sequence: int | None = None) -> bytes:
+    return block("clock", Clock(now=now()), sequence)

@@ -1,0 +1,105 @@
+"""The console's HTTP shapes: the events of the feed and the state of the platform."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from functions.shared.contracts import CameraState, Candidate
+
+
+class LiveDetection(BaseModel):
+    """`event: detection`, as `GET /api/detections` names the fields. `final` false: it may still change.
+
+    The addresses of the pictures end after GTV_LINK_TTL_S seconds; None where there is no picture.
+    """
+
+    id: str
+    camera_id: str
+    started_at: AwareDatetime
+    ended_at: AwareDatetime
+    final: bool
+    type: str | None
+    confidence: float | None
+    plate: str | None
+    plate_confidence: float | None
+    plate_format: str | None
+    uncertain: bool
+    candidates: list[Candidate]
+    box: tuple[float, float, float, float] | None
+    observations: int
+    snapshot_url: str | None
+    plate_snapshot_url: str | None
+
+
+class LiveCameraStatus(BaseModel):
+    """`event: camera-status`: a camera's state has changed."""
+
+    camera_id: str
+    previous: CameraState | None
+    state: CameraState
+    reason: str
+    reason_code: str
+    since: AwareDatetime
+    updated_at: AwareDatetime
+    last_frame_at: AwareDatetime | None
+    codec: str | None
+    width: int | None
+    height: int | None
+    fps: float | None
+    decode: Literal["keyframes", "all"] | None
+    decode_reason: str
+
+
+class LiveCameraChange(BaseModel):
+    """`event: camera-changed`: the register of cameras has changed."""
+
+    camera_id: str
+    change: Literal["created", "updated", "enabled", "disabled", "deleted"]
+    name: str
+    revision: int
+    occurred_at: AwareDatetime
+
+
+class Clock(BaseModel):
+    """`event: clock`: the feed lives; the time of the server."""
+
+    now: AwareDatetime
+
+
+class Reset(BaseModel):
+    """`event: reset`: some of what was missed is gone from the stream; read the lists anew."""
+
+    reason: str
+
+
+PartState = Literal["ready", "idle", "failing", "down", "unknown"]
+
+
+class Part(BaseModel):
+    """How one part of the platform fares, and in plain words why."""
+
+    state: PartState
+    message: str
+
+
+class CameraCounts(BaseModel):
+    total: int = 0
+    online: int = 0
+    degraded: int = 0
+    offline: int = 0
+    provisioning: int = 0
+    disabled: int = 0
+
+
+class PlatformStatus(BaseModel):
+    """What the console's header shows."""
+
+    now: AwareDatetime
+    cameras: CameraCounts | None = Field(description="null while the bus does not answer")
+    last_detection_at: AwareDatetime | None = Field(description="when the newest passage was last seen")
+    bus: Part
+    database: Part
+    capture: Part
+    inference: Part
