@@ -22,6 +22,10 @@ ALPHABET = string.digits + string.ascii_uppercase
 FORMATS = {"br_old": "LLLNNNN", "br_mercosul": "LLLNLNN"}
 PLACES = 7
 _FLOOR = 1e-5
+_FOREIGN = 5.5
+"""Log odds of the free reading against the formats above which no format is believed. On OpenALPR-BR the
+right readings stay below 4.5; plates of other countries start at 6.4."""
+_SHORTEST = 4
 _DOUBT = 0.02
 """How much of each view's vote is spread evenly: one blind view must not veto what the others see."""
 
@@ -108,34 +112,59 @@ class Text:
     format: str | None
 
 
-def vote(found: Lattices, weights: Array, prior: Array, best: int = 5) -> tuple[list[Text], float]:
-    """The texts that the views of one plate speak for, best first, and the winner's log evidence per place.
+def read(symbols: Array, found: Lattices, weights: Array, prior: Array) -> list[Text]:
+    """What the views [v, t, 38] of one plate say, best first; empty when they show no plate's text.
 
-    `weights` [v] is how much each view counts, `prior` [f] the log prior of each format.
+    A plate of no Brazilian format is read freely: when the best alignment without any format is much
+    likelier than all alignments of the best format together.
     """
     share = weights / weights.sum()
-    trusted = (1 - _DOUBT) * found.marginals + _DOUBT / len(ALPHABET) * (found.marginals > 0)
+    free_log = share @ np.log(np.maximum(symbols.max(axis=2), _FLOOR)).sum(axis=1)
+    apart = max(0.0, float(free_log - (share @ found.evidence).max()))
+    if apart > _FOREIGN:
+        return free_texts(symbols, share)
+    faith = float(np.exp(-apart / (2 * PLACES)))
+    return [Text(text.text, text.confidence * faith, text.format) for text in vote(found, weights, prior)]
+
+
+def vote(found: Lattices, weights: Array, prior: Array, best: int = 5) -> list[Text]:
+    """The texts of the formats that the views of one plate speak for, best first.
+
+    `weights` [v] is how much each view counts, `prior` [f] the log prior of each format. The first text has
+    the mean probability of its characters as confidence, its rivals that times their share of the vote.
+    """
+    share = weights / weights.sum()
+    trusted = (1 - _DOUBT) * found.marginals + _DOUBT / len(ALPHABET)
     allowed = found.marginals.max(axis=0) > 0
-    logs = np.einsum("v,vfpc->fpc", share, np.log(np.maximum(trusted, 1e-12)))
-    evidence = share @ found.evidence
-    picks: list[tuple[float, str, float, int]] = []
-    for index in range(logs.shape[0]):
-        scores = np.where(allowed[index], logs[index], -np.inf)
-        odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+    logs = np.where(allowed, np.einsum("v,vfpc->fpc", share, np.log(trusted)), -np.inf)
+    evidence = share @ found.evidence + prior
+    picks: list[tuple[float, Text]] = []
+    for index, name in enumerate(FORMATS):
+        odds = np.exp(logs[index] - logs[index].max(axis=1, keepdims=True))
         odds /= odds.sum(axis=1, keepdims=True)
-        sure = np.log(np.maximum(odds, 1e-12))
-        for total, text in _top_texts(sure, best):
-            mean = float(np.mean([odds[place, ALPHABET.index(character)] for place, character in enumerate(text)]))
-            picks.append((total + float(evidence[index] + prior[index]), text, mean, index))
+        for total, text in _top_texts(np.log(np.maximum(odds, 1e-12)), best):
+            sure = [odds[place, ALPHABET.index(character)] for place, character in enumerate(text)]
+            picks.append((total + float(evidence[index]), Text(text, float(np.mean(sure)), name)))
     picks.sort(key=lambda pick: -pick[0])
-    names = list(FORMATS)
-    spread = np.exp(np.array([pick[0] for pick in picks]) - picks[0][0])
-    spread /= spread.sum()
-    seen: dict[str, Text] = {}
-    for (_, text, mean, index), part in zip(picks, spread, strict=True):
-        # A rival text takes its share of the confidence; the first keeps the mean of its characters.
-        seen.setdefault(text, Text(text, mean if not seen else mean * float(part), names[index]))
-    return list(seen.values())[:best], float(evidence[picks[0][3]]) / PLACES
+    votes = np.exp(np.array([total for total, _ in picks]) - picks[0][0])
+    votes /= votes.sum()
+    texts: dict[str, Text] = {}
+    for (_, text), part in zip(picks, votes, strict=True):
+        confidence = text.confidence * float(part) if texts else text.confidence
+        texts.setdefault(text.text, Text(text.text, confidence, text.format))
+    return list(texts.values())[:best]
+
+
+def free_texts(symbols: Array, share: Array) -> list[Text]:
+    """The views' plain readings, best first; confidence is that of the view times the share of those that agree."""
+    agreed: dict[str, float] = {}
+    surest: dict[str, float] = {}
+    for view, part in zip(symbols, share, strict=True):
+        text = greedy(view)
+        agreed[text.text] = agreed.get(text.text, 0.0) + float(part)
+        surest[text.text] = max(surest.get(text.text, 0.0), text.confidence)
+    found = [Text(text, surest[text] * part, None) for text, part in agreed.items() if len(text) >= _SHORTEST]
+    return sorted(found, key=lambda text: -text.confidence)
 
 
 def _top_texts(logs: Array, count: int) -> list[tuple[float, str]]:

@@ -194,8 +194,6 @@ async def _fall_back(frames: Sequence[_Frame], infer: Infer) -> None:
 
 SURE = 0.97
 FIRST_VIEWS = 2
-READABLE = -1.2
-"""Log probability of a format's text per character below which no format is believed."""
 
 
 async def _read_plates(frames: Sequence[tuple[_Frame, Options]], infer: Infer) -> None:
@@ -231,17 +229,18 @@ def _settle(
         at = rows.stop
         part = decoding.Lattices(found.marginals[rows], found.evidence[rows])
         weights = np.array([view.weight for view in views.VIEWS[: len(seen[index])]])
-        texts, evidence = decoding.vote(part, weights, format_prior(*views.band(frame.picture, plate.corners)))
-        if evidence < READABLE:
-            free = max((decoding.greedy(symbols) for symbols in seen[index]), key=lambda text: text.confidence)
-            texts = [free] if free.text else []
-        plate.texts = texts
-        done[index] = bool(texts) and texts[0].confidence >= SURE and evidence >= READABLE
+        prior = format_prior(*views.band(frame.picture, plate.corners))
+        plate.texts = decoding.read(stacked[rows], part, weights, prior)
+        done[index] = bool(plate.texts) and plate.texts[0].confidence >= SURE and plate.texts[0].format is not None
 
 
 def format_prior(blue: float, dark: float) -> Array:
-    """Log prior of (br_old, br_mercosul) from the plate's top strip: a blue or dark band speaks for Mercosul."""
-    seen = max((blue - 0.08) / 0.04, (dark - 0.30) / 0.08)
+    """Log prior of (br_old, br_mercosul) from the plate's top strip: a blue or dark band speaks for Mercosul.
+
+    The thresholds come from OpenALPR-BR, whose plates are all of the old format: blueness of at most 0.03 there,
+    darkness of at most 0.51 (shadows, holders).
+    """
+    seen = max((blue - 0.08) / 0.04, (dark - 0.58) / 0.06)
     return np.array([0.0, float(np.clip(seen, -1.5, 4.0))])
 
 
