@@ -1,4 +1,7 @@
-"""What may vary: settings from the environment (`GTV_...`) or a `.env` file, built once at the edge.
+"""What may vary: settings from the environment (`GTV_...`) or from secret files, built once at the edge.
+
+A platform that mounts secrets as files puts one file for each setting into GTV_SECRETS_DIR: `gtv-database-url`
+holds GTV_DATABASE_URL. The environment wins over a file.
 
 Each class holds what one kind of process needs, so that a pod's manifest lists just its own settings. An
 unknown `GTV_` name is an error that names it (`unknown_settings`), since a typo would otherwise pass in silence.
@@ -7,17 +10,40 @@ unknown `GTV_` name is an error that names it (`unknown_settings`), since a typo
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
 from functions.shared.errors import Misconfigured
 
 ENV_PREFIX = "GTV_"
+SECRETS_DIR = "GTV_SECRETS_DIR"
+# Where OpenFaaS mounts secrets; our Knative manifests use the same place.
+DEFAULT_SECRETS_DIR = "/var/openfaas/secrets"
 S = TypeVar("S", bound="Settings")
+
+
+def secret_files() -> dict[str, Path]:
+    """Mounted secrets by the name of their setting, e.g. {"GTV_DATABASE_URL": Path(".../gtv-database-url")}."""
+    folder = Path(os.environ.get(SECRETS_DIR) or DEFAULT_SECRETS_DIR)
+    if not folder.is_dir():
+        return {}
+    own = (file for file in folder.iterdir() if file.name.startswith("gtv-") and file.is_file())
+    return {file.name.upper().replace("-", "_"): file for file in own}
+
+
+class _SecretFiles(PydanticBaseSettingsSource):
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        file = secret_files().get(ENV_PREFIX + field_name.upper())
+        return (file.read_text().strip() if file else None), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {name: self.get_field_value(field, name)[0] for name, field in self.settings_cls.model_fields.items()}
+        return {name: value for name, value in found.items() if value}
 
 
 class Settings(BaseSettings):
@@ -28,13 +54,19 @@ class Settings(BaseSettings):
     data_dir: Path = Field(Path("data"), description="folder of everything that is kept: database, images, keys, bus")
     log_level: str = Field("INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="least severe level logged")
     log_format: str = Field("json", pattern="^(json|console)$", description="json for machines, console for people")
-    nats_url: str = Field("nats://127.0.0.1:4222", description="NATS servers, comma separated")
+    nats_url: str = Field("nats://127.0.0.1:4222", repr=False, description="NATS servers, comma separated")
     nats_token: SecretStr | None = Field(None, description="token for NATS")
     frames_max_bytes: int = Field(536_870_912, ge=1 << 20, description="memory of the FRAMES stream, bytes")
     stream_replicas: int = Field(1, ge=1, le=5, description="replicas of each stream and KV bucket (3 in a cluster)")
     fernet_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Fernet keys, comma separated: the first encrypts, all decrypt (default: made in data_dir)"
     )
+
+    @classmethod
+    def settings_customise_sources(
+        cls, settings_cls: type[BaseSettings], *sources: PydanticBaseSettingsSource, **named: PydanticBaseSettingsSource
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return named["init_settings"], named["env_settings"], _SecretFiles(settings_cls)
 
     @field_validator("fernet_keys", mode="before")
     @classmethod
@@ -49,6 +81,7 @@ class FunctionSettings(Settings):
 
     database_url: str = Field(
         "",
+        repr=False,
         description="sqlite+aiosqlite:///FILE or postgresql+asyncpg://USER:PASSWORD@HOST/DB (default: in data_dir)",
     )
     database_pool: int = Field(5, ge=1, le=100, description="connections a process keeps to PostgreSQL")
@@ -109,7 +142,12 @@ class CaptureSettings(Settings):
     frame_max_side: int = Field(
         1920, ge=320, le=7680, description="published frames are shrunk to this longer side, px"
     )
+    frame_stale_s: float = Field(5.0, gt=0, description="a frame that waited this long to be published is dropped, s")
+    backoff_first_s: float = Field(1.0, gt=0, description="pause after a camera's first failure; doubles each time, s")
+    backoff_longest_s: float = Field(30.0, gt=0, description="longest pause between tries before the circuit opens, s")
+    hung_readers: int = Field(3, ge=1, description="readers that hang in the library until their process is replaced")
     metrics_port: int = Field(0, ge=0, le=65_535, description="port of /metrics and /_/health of capture (0: off)")
+    metrics_host: str = Field("127.0.0.1", description="address that capture serves /metrics and /_/health on")
 
 
 def load(kind: type[S], environ: Mapping[str, str] | None = None, **given: object) -> S:
@@ -118,6 +156,10 @@ def load(kind: type[S], environ: Mapping[str, str] | None = None, **given: objec
     if unknown:
         names = ", ".join(sorted(unknown))
         raise Misconfigured(f"unknown setting {names}", mend="see `gtvision doctor --settings` for the names")
+    strange = unknown_settings(secret_files())
+    if strange:
+        names = ", ".join(sorted(name.lower().replace("_", "-") for name in strange))
+        raise Misconfigured(f"unknown secret file {names}", mend="name it gtv- and the setting, e.g. gtv-database-url")
     try:
         return kind(**given)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
@@ -130,11 +172,18 @@ def all_kinds() -> tuple[type[Settings], ...]:
     return (Settings, FunctionSettings, ReaderSettings, CaptureSettings)
 
 
-# Read elsewhere than by a Settings class: by the CLI (address, session file), the tests and the Makefile.
-OTHER_NAMES = frozenset({"GTV_URL", "GTV_TOKEN", "GTV_CONFIG_DIR", "GTV_FUNCTION", "GTV_TEST_DATABASE_URL"})
+# Read elsewhere than by a Settings class: by the CLI, the Dockerfile, the tests.
+OTHER_NAMES: dict[str, str] = {
+    "GTV_URL": "address that `gtvision` talks to",
+    "GTV_TOKEN": "access token of `gtvision`, instead of a login",
+    "GTV_CONFIG_DIR": "folder of the CLI's session file (default: the user's config folder)",
+    "GTV_FUNCTION": "the function that a container runs; set by its image",
+    SECRETS_DIR: f"folder of secret files, one a setting, e.g. gtv-database-url (default: {DEFAULT_SECRETS_DIR})",
+    "GTV_TEST_DATABASE_URL": "a database that the tests use instead of their own",
+}
 
 
-def unknown_settings(environ: Mapping[str, str]) -> set[str]:
+def unknown_settings(names: Iterable[str]) -> set[str]:
     """Names with our prefix that no settings class knows."""
-    known = {ENV_PREFIX + name.upper() for kind in all_kinds() for name in kind.model_fields} | OTHER_NAMES
-    return {name for name in environ if name.startswith(ENV_PREFIX) and name not in known}
+    known = {ENV_PREFIX + name.upper() for kind in all_kinds() for name in kind.model_fields} | set(OTHER_NAMES)
+    return {name for name in names if name.startswith(ENV_PREFIX) and name not in known}
