@@ -9,32 +9,44 @@ import logging
 import re
 import sys
 import uuid
-from collections.abc import MutableMapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any
 
 import structlog
 
-_CREDENTIALS = re.compile(r"(?P<scheme>[a-z][a-z0-9+.-]*://)[^/\s'\"@]*@", re.IGNORECASE)
+# Greedy up to the last @ before a space or quote: people type passwords with @ and / unescaped.
+_CREDENTIALS = re.compile(r"(?P<keep>[a-z][a-z0-9+.-]*://)[^\s'\"]*@", re.IGNORECASE)
+_VALUES = re.compile(r"(?P<keep>(?:passw(?:or)?d|pwd|secret|token)=)[^&\s'\"]+", re.IGNORECASE)
+_BEARER = re.compile(r"(?P<keep>\bBearer )\S+", re.IGNORECASE)
 _SECRET_NAMES = re.compile(r"password|passwd|secret|token|authorization|cookie|api_key|fernet", re.IGNORECASE)
 
 
 def redact(text: str) -> str:
-    """The text with the user and password of every URL replaced by `***`.
+    """The text with the user and password of every URL, and the values of secret parameters, replaced by `***`.
 
     >>> redact("open rtsp://op:s3cret@10.0.0.7/live failed")
     'open rtsp://***@10.0.0.7/live failed'
     """
-    return _CREDENTIALS.sub(r"\g<scheme>***@", text)
+    text = _CREDENTIALS.sub(r"\g<keep>***@", text)
+    for pattern in (_VALUES, _BEARER):
+        text = pattern.sub(r"\g<keep>***", text)
+    return text
+
+
+def _struck(value: Any) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, BaseException):
+        return redact(str(value))
+    if isinstance(value, Mapping):
+        return {key: "***" if _SECRET_NAMES.search(str(key)) and item else _struck(item) for key, item in value.items()}
+    if isinstance(value, list | tuple | set):
+        return [_struck(item) for item in value]
+    return value
 
 
 def _strike_secrets(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    for key, value in event.items():
-        if _SECRET_NAMES.search(key) and value:
-            event[key] = "***"
-        elif isinstance(value, str):
-            event[key] = redact(value)
-        elif isinstance(value, BaseException):
-            event[key] = redact(str(value))
+    event.update(_struck(event))
     return event
 
 
