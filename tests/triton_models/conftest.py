@@ -1,0 +1,40 @@
+"""The plate reader's own modules, loaded from the repository as the embedded engine loads them."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+import pytest
+
+from cli.models.repository import SOURCE
+from functions.shared.inference_embedded import load_reader
+
+
+def part(name: str) -> ModuleType:
+    return importlib.import_module(f"{load_reader(SOURCE).__name__}.{name}")
+
+
+@pytest.fixture(scope="session")
+def decoding() -> ModuleType:
+    return part("decoding")
+
+
+@pytest.fixture(scope="session")
+def geometry() -> ModuleType:
+    return part("geometry")
+
+
+@pytest.fixture(scope="session")
+def pictures() -> ModuleType:
+    return part("pictures")
+
+
+@pytest.fixture(scope="session")
+def views() -> ModuleType:
+    return part("views")
+
+
+@pytest.fixture(scope="session")
+def pipeline() -> ModuleType:
+    return part("pipeline")
