@@ -1,0 +1,65 @@
+"""One vehicle that the models saw twice in one frame becomes one observation. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from functions.post_processing.plates import distance
+from functions.shared.inference import Box, Observation, PlateReading
+
+# Overlap above which two boxes show the same vehicle (a car that is also taken for a truck), or the same plate.
+SAME_VEHICLE, ONE_VEHICLE, SAME_PLATE = 0.7, 0.9, 0.3
+# Two plates this sure and this different are two plates, though one vehicle's box holds both.
+SURE, DIFFERENT = 0.7, 3.0
+
+
+def without_doubles(observations: Iterable[Observation]) -> list[Observation]:
+    """The observations of one frame, each vehicle once, its best reading kept; clearest first."""
+    kept: list[Observation] = []
+    for observation in sorted(observations, key=_clarity, reverse=True):
+        twin = next((index for index, other in enumerate(kept) if _same(other, observation)), None)
+        if twin is None:
+            kept.append(observation)
+        else:
+            kept[twin] = _union(kept[twin], observation)
+    return kept
+
+
+def _clarity(observation: Observation) -> tuple[float, float]:
+    plate, vehicle = observation.plate, observation.vehicle
+    return (plate.confidence if plate else 0.0, vehicle.confidence if vehicle else 0.0)
+
+
+def _same(better: Observation, other: Observation) -> bool:
+    if better.plate is not None and other.plate is not None:
+        return _same_plate(better.plate, other.plate, _overlap(better, other))
+    if better.vehicle is not None and other.vehicle is not None:
+        return _overlap(better, other) >= SAME_VEHICLE
+    plate = better.plate or other.plate
+    vehicle = better.vehicle or other.vehicle
+    return plate is not None and vehicle is not None and _holds(vehicle.box, plate.box)
+
+
+def _same_plate(better: PlateReading, other: PlateReading, overlap: float) -> bool:
+    """`overlap` is the vehicles'; 0 when one of the plates has none."""
+    if better.box.iou(other.box) >= SAME_PLATE:
+        return True
+    apart = distance(better.text, other.text)
+    if overlap >= ONE_VEHICLE:
+        return other.confidence < SURE or apart < DIFFERENT
+    return overlap >= SAME_VEHICLE and apart <= 1.0
+
+
+def _overlap(one: Observation, other: Observation) -> float:
+    if one.vehicle is None or other.vehicle is None:
+        return 0.0
+    return one.vehicle.box.iou(other.vehicle.box)
+
+
+def _holds(vehicle: Box, plate: Box) -> bool:
+    x, y = (plate.x1 + plate.x2) / 2, (plate.y1 + plate.y2) / 2
+    return vehicle.x1 <= x < vehicle.x2 and vehicle.y1 <= y < vehicle.y2
+
+
+def _union(better: Observation, other: Observation) -> Observation:
+    return Observation(vehicle=better.vehicle or other.vehicle, plate=better.plate or other.plate)

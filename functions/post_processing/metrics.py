@@ -1,0 +1,18 @@
+"""What the reader counts, for /metrics."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+_SECONDS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0)
+
+READ = Counter("gtv_reader_frames_read_total", "Frames read and recorded")
+DROPPED = Counter("gtv_reader_frames_dropped_total", "Frames not read, by reason", ["reason"])
+FAILED = Counter("gtv_reader_frames_failed_total", "Frames whose reading failed, by the error's code", ["code"])
+OBSERVATIONS = Counter("gtv_reader_observations_total", "Observations, by what became of them", ["outcome"])
+PASSAGES = Counter("gtv_reader_passages_ended_total", "Passages that ended, by whether a plate was read", ["plate"])
+INFERENCE_SECONDS = Histogram("gtv_reader_inference_seconds", "Time that inference took for a frame", buckets=_SECONDS)
+STORED_SECONDS = Histogram(
+    "gtv_reader_capture_to_stored_seconds", "From the capture of a frame to its commit", buckets=_SECONDS
+)
+WAITING = Gauge("gtv_reader_frames_waiting", "Frames that no reader has finished: the lag that scales the readers")

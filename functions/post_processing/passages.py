@@ -1,0 +1,292 @@
+"""Which observation belongs to which passage. Pure: no database, no clock.
+
+A passage is one vehicle in sight of one camera. An observation is held against each passage of its camera by a
+cost: how far the plates are apart (by what the reader mistakes) and how far the vehicle is from where it should be
+by now. The pairs of least total cost win, one observation of a frame to a passage at the most.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from functions.post_processing.matching import match
+from functions.post_processing.plates import Reading, nearest
+from functions.shared.inference import Box, Candidate
+
+# A pair that costs more is no pair.
+LIMIT = 1.0
+# How long a vehicle that stands still is remembered after it was last seen, and the frames that may miss it.
+PARKED_MEMORY_S, MISSES = 600.0, 2
+# Overlap (intersection over union) of the boxes of a vehicle that has not moved, and of one that barely has.
+STILL, BARELY = 0.8, 0.7
+MAX_SIGHTINGS = 40
+# The least confidence that opens a passage: of a vehicle without a plate, of a plate without a vehicle.
+LEAST_VEHICLE, LEAST_PLATE = 0.4, 0.35
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """What one frame shows of one vehicle; boxes in pixels of the frame."""
+
+    id: str
+    frame_id: str
+    at: datetime
+    vehicle_type: str | None
+    vehicle_confidence: float | None
+    vehicle_box: Box | None
+    plate_box: Box | None
+    plate_format: str | None
+    candidates: tuple[Candidate, ...]
+    snapshot_key: str | None = None
+    plate_snapshot_key: str | None = None
+
+    @property
+    def reading(self) -> Reading | None:
+        if not self.candidates or self.plate_box is None:
+            return None
+        return Reading(self.candidates, self.plate_box.height)
+
+    @property
+    def place(self) -> Box | None:
+        """Where the vehicle is: its box, else one guessed around its plate (a car is about 4 plates wide)."""
+        if self.vehicle_box is not None or self.plate_box is None:
+            return self.vehicle_box
+        plate = self.plate_box
+        x, y, half = (plate.x1 + plate.x2) / 2, plate.y1, 2 * plate.width
+        return Box(x1=x - half, y1=y - 1.5 * half, x2=x + half, y2=y + 0.5 * half)
+
+    @property
+    def worth_opening(self) -> bool:
+        """A faint vehicle without a plate, or a faint text without a vehicle, opens no passage; it may join one."""
+        vehicle, reading = self.vehicle_confidence or 0.0, self.reading
+        return vehicle >= LEAST_VEHICLE or (reading is not None and reading.confidence >= LEAST_PLATE)
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A detection as the joining sees it; `sightings` run by time and are empty for one long out of sight."""
+
+    id: str
+    started_at: datetime
+    ended_at: datetime
+    vehicle_type: str | None
+    candidates: tuple[Candidate, ...]
+    last_box: Box | None
+    stationary: bool
+    sightings: tuple[Sighting, ...] = ()
+
+
+@dataclass(frozen=True)
+class Rules:
+    """`gap_s`: a vehicle unseen for this long has passed. `since`: what was seen before it was missed by more than
+    MISSES frames."""
+
+    gap_s: float
+    since: datetime
+
+
+def assign(passages: Sequence[Passage], sightings: Sequence[Sighting], rules: Rules) -> list[Passage | None]:
+    """For each sighting of one frame its passage, or None when it belongs to none of them."""
+    gains = [[_gain(cost(passage, sighting, rules)) for passage in passages] for sighting in sightings]
+    return [None if column is None else passages[column] for column in match(gains)]
+
+
+def _gain(value: float | None) -> float:
+    return 0.0 if value is None or value > LIMIT else LIMIT - value + 1e-6
+
+
+def cost(passage: Passage, sighting: Sighting, rules: Rules) -> float | None:
+    """How ill a sighting fits a passage: at most LIMIT for a fit, None for never."""
+    away = max(passage.started_at - sighting.at, sighting.at - passage.ended_at, timedelta()).total_seconds()
+    if away > rules.gap_s or not passage.sightings:
+        return _cost_of_return(passage, sighting, rules, away)
+    return _cost_of_plate(passage, sighting) + _cost_of_place(passage, sighting) + _cost_of_type(passage, sighting)
+
+
+def _cost_of_return(passage: Passage, sighting: Sighting, rules: Rules, away: float) -> float | None:
+    """A vehicle that was out of sight for longer than the gap: parked, or stopped while no frame was taken.
+
+    A still scene yields few frames (capture drops those without motion). So what counts is whether frames in
+    between were looked at and did not show the vehicle.
+    """
+    if away > PARKED_MEMORY_S or passage.last_box is None or sighting.place is None:
+        return None
+    overlap, alike = passage.last_box.iou(sighting.place), _alike(passage, sighting)
+    if alike is False:
+        return None
+    if passage.stationary and overlap >= BARELY:
+        return 0.0
+    if passage.ended_at < rules.since:
+        return None
+    if alike:
+        return 0.0 if overlap >= 0.1 or away <= 2 * rules.gap_s else None
+    return 0.5 if overlap >= BARELY else None
+
+
+def _alike(passage: Passage, sighting: Sighting) -> bool | None:
+    """Whether both show the same plate; None when one shows none."""
+    if not passage.candidates or not sighting.candidates:
+        return None
+    return nearest(passage.candidates, sighting.candidates) <= 1.0
+
+
+def _cost_of_plate(passage: Passage, sighting: Sighting) -> float:
+    """-3 for the same text, rising with the distance as far as both readings can be relied on; 0 without a plate."""
+    known, seen = _readings(passage), sighting.reading
+    if not known or seen is None:
+        return 0.0
+    costs = []
+    for reading in known:
+        surety = min(1.0, max(0.1, (min(reading.confidence, seen.confidence) - 0.3) / 0.6))
+        costs.append(-3.0 + 2.5 * surety * nearest(reading.candidates, seen.candidates))
+    # The passage's own readings may disagree: what most of them say counts, not the nearest slip.
+    return sorted(costs)[(len(costs) - 1) // 2]
+
+
+def _readings(passage: Passage) -> list[Reading]:
+    return [item.reading for item in passage.sightings if item.reading is not None]
+
+
+def _cost_of_place(passage: Passage, sighting: Sighting) -> float:
+    """0 where the vehicle should be by now, 1 at 0.7 of the reach that its size and the time allow, 3 at the most."""
+    place = sighting.place
+    nearby = sorted(
+        (item for item in passage.sightings if item.place is not None), key=lambda item: abs(item.at - sighting.at)
+    )
+    if place is None or not nearby:
+        return LIMIT
+    last, before = nearby[0], next((item for item in nearby[1:] if _apart(item, nearby[0])), None)
+    assert last.place is not None
+    waited = (sighting.at - last.at).total_seconds()
+    x, y = _centre(last.place)
+    reach = 0.6 + 2.5 * min(1.5, abs(waited))
+    if passage.stationary:
+        reach = 0.5 + 0.5 * min(1.5, abs(waited))
+    elif before is not None:
+        x, y = _moved(last, before, max(-2.0, min(2.0, waited)))
+        reach = 0.6 + min(1.5, abs(waited))
+    at_x, at_y = _centre(place)
+    size = max(math.hypot(box.width, box.height) for box in (place, last.place))
+    off = math.hypot(at_x - x, at_y - y) / max(1.0, size * reach)
+    return min(3.0, 2 * off * off + _cost_of_size(last, sighting, abs(waited)))
+
+
+def _apart(one: Sighting, other: Sighting) -> bool:
+    """Whether two sightings give a speed: some time between them, and both places measured in the same way."""
+    return abs((one.at - other.at).total_seconds()) >= 0.1 and (one.vehicle_box is None) == (other.vehicle_box is None)
+
+
+def _moved(last: Sighting, before: Sighting, seconds: float) -> tuple[float, float]:
+    assert last.place is not None
+    assert before.place is not None
+    share = seconds / (last.at - before.at).total_seconds()
+    (x, y), (from_x, from_y) = _centre(last.place), _centre(before.place)
+    return x + (x - from_x) * share, y + (y - from_y) * share
+
+
+def _cost_of_size(last: Sighting, sighting: Sighting, waited: float) -> float:
+    """A vehicle grows or shrinks to 4 times its area in a second at the most; more speaks against it."""
+    if last.vehicle_box is None or sighting.vehicle_box is None:
+        return 0.0
+    ratio = abs(math.log2(max(1.0, sighting.vehicle_box.area) / max(1.0, last.vehicle_box.area)))
+    return 0.5 * max(0.0, ratio - 2.0 * max(1.0, waited))
+
+
+def _cost_of_type(passage: Passage, sighting: Sighting) -> float:
+    """Detectors waver between car, bus and truck, hardly between those and a motorcycle."""
+    one, other = passage.vehicle_type, sighting.vehicle_type
+    if one is None or other is None or one == other:
+        return 0.0
+    return 1.0 if "motorcycle" in (one, other) else 0.2
+
+
+def _centre(box: Box) -> tuple[float, float]:
+    return (box.x1 + box.x2) / 2, (box.y1 + box.y2) / 2
+
+
+def is_stationary(sightings: Sequence[Sighting]) -> bool:
+    """Whether the vehicle stands: its last box and one from most of a second before, or longer, all but coincide."""
+    last = sightings[-1]
+    before = next((item for item in reversed(sightings) if (last.at - item.at).total_seconds() >= 0.8), None)
+    if before is None or last.place is None or before.place is None:
+        return False
+    return last.place.iou(before.place) >= STILL
+
+
+def with_sighting(sightings: Sequence[Sighting], new: Sighting) -> tuple[Sighting, ...]:
+    return tuple(sorted((*sightings, new), key=lambda item: (item.at, item.id)))
+
+
+def score(sighting: Sighting) -> float:
+    """How well a sighting shows its vehicle: a large, surely read plate first, else a large, sure vehicle."""
+    reading = sighting.reading
+    if reading is not None:
+        return 1.0 + reading.confidence * min(2.0, reading.height / 24.0)
+    area = sighting.vehicle_box.area if sighting.vehicle_box is not None else 0.0
+    return (sighting.vehicle_confidence or 0.0) * min(1.0, math.sqrt(area) / 1000.0)
+
+
+def best_shown(sightings: Sequence[Sighting], new: Sighting, plate: str | None) -> Sighting:
+    """The sighting whose pictures stand for the passage: one that reads the voted plate, the clearest of them.
+
+    Only those with keys have pictures, and `new`, which may still get them: the other frames are gone.
+    """
+    shown = [item for item in sightings if item.snapshot_key is not None]
+
+    def rank(item: Sighting) -> tuple[bool, float, bool]:
+        text = item.candidates[0].text if item.candidates else None
+        # At equal standing what is stored stays.
+        return text == plate, round(score(item), 3), item is not new
+
+    return max(shown, key=rank)
+
+
+def crowded_out(sightings: Sequence[Sighting], keep: Sighting) -> Sighting | None:
+    """The least telling sighting of a passage that has too many: never the first, the last two or one with pictures."""
+    if len(sightings) <= MAX_SIGHTINGS:
+        return None
+    plain = [item for item in sightings[1:-2] if item is not keep and item.snapshot_key is None]
+    return min(plain, key=score, default=None)
+
+
+def vehicle_of(sightings: Sequence[Sighting]) -> tuple[str | None, float | None]:
+    """The type that the sightings speak for, weighed by confidence, and its best confidence."""
+    sums: dict[str, float] = {}
+    best: dict[str, float] = {}
+    for item in sightings:
+        if item.vehicle_type is not None and item.vehicle_confidence is not None:
+            sums[item.vehicle_type] = sums.get(item.vehicle_type, 0.0) + item.vehicle_confidence
+            best[item.vehicle_type] = max(best.get(item.vehicle_type, 0.0), item.vehicle_confidence)
+    if not sums:
+        return None, None
+    winner = max(sums, key=lambda name: (sums[name], name))
+    return winner, round(best[winner], 4)
+
+
+def without_pictures(sighting: Sighting) -> Sighting:
+    return replace(sighting, snapshot_key=None, plate_snapshot_key=None)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """What the closing of passages goes by: the time now, the newest frame of the camera that was read, and whether
+    frames wait to be read."""
+
+    now: datetime
+    newest_frame: datetime | None
+    idle: bool
+
+
+def is_over(ended_at: datetime, touched_at: datetime, clock: Clock, gap_s: float, frame_max_age_s: float) -> bool:
+    """Whether a passage has ended: a later frame shows its camera without it, or no frame has come for long enough.
+
+    While frames wait to be read, one of them may still show the vehicle, until it would be too old to be read.
+    """
+    gap = timedelta(seconds=gap_s)
+    if clock.newest_frame is not None and clock.newest_frame > ended_at + gap:
+        return True
+    patience = gap + timedelta(seconds=1.0 if clock.idle else frame_max_age_s)
+    return touched_at + patience < clock.now
