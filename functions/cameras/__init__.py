@@ -1,0 +1,1 @@
+"""The register of cameras: what is pulled, how, and how it fares."""

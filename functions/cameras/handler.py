@@ -1,0 +1,143 @@
+"""The outside of `cameras`: /api/cameras."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Header, Query, Request
+from fastapi.responses import JSONResponse, Response
+from starlette.datastructures import UploadFile
+
+from functions.cameras import importer, probe, service, status
+from functions.cameras.feed import keep_specs
+from functions.cameras.schemas import (
+    CameraCreate,
+    CameraPage,
+    CameraQuery,
+    CameraUpdate,
+    CameraView,
+    ImportReport,
+    ProbeRequest,
+    ProbeResult,
+    StatusView,
+)
+from functions.shared.errors import InvalidInput
+from functions.shared.idempotency import attempt_of
+from functions.shared.web import Ctx, Startup, Who, Worker, create_app
+
+router = APIRouter(prefix="/api/cameras", tags=["cameras"])
+startup: list[Startup] = []
+workers: list[Worker] = [keep_specs]
+IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=32)]
+
+
+@router.get("")
+async def list_cameras(context: Ctx, query: Annotated[CameraQuery, Query()]) -> CameraPage:
+    """Cameras by id, each with its status (`unknown` while the bus is away)."""
+    return await service.list_cameras(context, query)
+
+
+@router.post("", status_code=201, response_model=CameraView)
+async def register_camera(body: CameraCreate, request: Request, context: Ctx, who: Who) -> JSONResponse:
+    """Add a camera. Its address is encrypted and never given back."""
+    answer = await service.register_camera(context, body, await attempt_of(request, who))
+    headers = {"Location": f"/api/cameras/{answer.body['id']}", "ETag": _etag(answer.body["revision"])}
+    return JSONResponse(answer.body, answer.status, {**headers, **answer.headers})
+
+
+@router.post("/probe")
+async def probe_address(body: ProbeRequest, context: Ctx) -> ProbeResult:
+    """Look at an address before it is registered; at the most 5 s."""
+    return await probe.probe(context, body.rtsp_url.get_secret_value())
+
+
+@router.post("/import")
+async def import_cameras(
+    request: Request,
+    context: Ctx,
+    who: Who,
+    mode: Literal["all", "valid"] = "all",
+    dry_run: bool = False,
+) -> JSONResponse:
+    """Add cameras from CSV (the body, or the multipart field `file`): `all` or nothing, or those that are `valid`."""
+    data = await _file_of(request)
+    attempt = await attempt_of(request, who)
+    answer = await importer.import_cameras(context, data, attempt, keep_valid=mode == "valid", dry_run=dry_run)
+    report = ImportReport.model_validate(answer.body)
+    return JSONResponse(report.model_dump(mode="json"), answer.status, answer.headers)
+
+
+@router.post("/keys/rotate")
+async def rotate_secrets(context: Ctx) -> dict[str, int]:
+    """Encrypt every camera's address anew under the first of GTV_FERNET_KEYS."""
+    return {"encrypted": await service.rotate_secrets(context)}
+
+
+@router.get("/{camera_id}")
+async def show_camera(camera_id: str, context: Ctx, response: Response) -> CameraView:
+    found = await service.camera_with_status(context, camera_id)
+    response.headers["ETag"] = _etag(found.revision)
+    return found
+
+
+@router.patch("/{camera_id}")
+async def update_camera(
+    camera_id: str, body: CameraUpdate, context: Ctx, response: Response, if_match: IfMatch = None
+) -> CameraView:
+    """Change the fields that are given. With `If-Match` only the revision that was seen is changed (else 409)."""
+    row = await service.update_camera(context, camera_id, body, _revision(if_match))
+    response.headers["ETag"] = _etag(row.revision)
+    return service.view(context, row)
+
+
+@router.delete("/{camera_id}", status_code=204)
+async def delete_camera(camera_id: str, context: Ctx, if_match: IfMatch = None) -> None:
+    """Take a camera out. Its detections stay and go on naming its id, which is therefore not given again."""
+    await service.delete_camera(context, camera_id, _revision(if_match))
+
+
+@router.post("/{camera_id}/probe")
+async def probe_camera(camera_id: str, context: Ctx) -> ProbeResult:
+    return await probe.probe(context, await service.address_of(context, camera_id))
+
+
+@router.get("/{camera_id}/status")
+async def show_status(camera_id: str, context: Ctx) -> StatusView:
+    return await status.status_of(context, await service.camera(context, camera_id))
+
+
+@router.get("/{camera_id}/snapshot.jpg", response_class=Response)
+async def show_snapshot(camera_id: str, context: Ctx) -> Response:
+    """The newest frame as JPEG, with its capture time in `X-Captured-At`."""
+    meta, jpeg = await service.snapshot(context, camera_id)
+    return Response(jpeg, media_type="image/jpeg", headers={"X-Captured-At": meta.captured_at.isoformat()})
+
+
+async def _file_of(request: Request) -> bytes:
+    """The CSV: the multipart field `file`, or the body itself."""
+    body = await request.body()
+    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+        return body
+    async with request.form(max_files=1, max_fields=4) as form:
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise InvalidInput("the form lacks a file in the field `file`", field="file")
+        return await file.read()
+
+
+def _etag(revision: int) -> str:
+    return f'"{revision}"'
+
+
+def _revision(if_match: str | None) -> int | None:
+    """The revision of an If-Match header; `*` is any."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    found = re.fullmatch(r'(?:W/)?"(\d{1,9})"', if_match.strip())
+    if found is None:
+        raise InvalidInput('If-Match takes the ETag of the camera, e.g. "3"', field="If-Match")
+    return int(found[1])
+
+
+app = create_app("cameras", [router], startup=startup, workers=workers)

@@ -1,0 +1,72 @@
+"""How cameras fare: what their capture pods last said, and what to make of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from functions.cameras.feed import bus_soon
+from functions.cameras.schemas import StatusView
+from functions.shared.context import Context
+from functions.shared.contracts import CameraStatus, now
+from functions.shared.errors import BusUnavailable
+from functions.shared.tables import Camera
+from functions.shared.topology import STATUS_KV
+
+# A pod writes a status at least every few seconds; one older than this is nobody's.
+STALE = timedelta(seconds=15)
+NO_POD = "no capture pod reports on it; is capture running, and has it room for one more camera?"
+
+
+async def statuses(context: Context) -> Mapping[str, CameraStatus] | None:
+    """What the pods last said, by camera; None when the bus is away."""
+    try:
+        values = await (await bus_soon(context)).kv_all(STATUS_KV)
+    except BusUnavailable:
+        return None
+    return {name: status for name, value in values.items() if (status := _parsed(value)) is not None}
+
+
+async def status_of(context: Context, camera: Camera) -> StatusView:
+    """The status of one camera, `unknown` when the bus is away."""
+    try:
+        value = await (await bus_soon(context)).kv_get(STATUS_KV, camera.id)
+    except BusUnavailable:
+        return view(camera, None)
+    status = _parsed(value) if value else None
+    return view(camera, {camera.id: status} if status else {})
+
+
+def view(camera: Camera, known: Mapping[str, CameraStatus] | None, at: datetime | None = None) -> StatusView:
+    """What is true of a camera, given what its pod last said."""
+    at = at or now()
+    if not camera.enabled:
+        return StatusView(
+            camera_id=camera.id, state="disabled", reason="it is switched off", reason_code="disabled",
+            since=camera.updated_at,
+        )  # fmt: skip
+    if known is None:
+        return StatusView(
+            camera_id=camera.id, state="unknown", reason="the bus (NATS) is away, so nobody knows",
+            reason_code="bus_away",
+        )  # fmt: skip
+    status = known.get(camera.id)
+    if status is not None and at - status.updated_at <= STALE and status.state != "disabled":
+        return StatusView.of(status)
+    # Just made or switched on: a pod takes it within seconds.
+    fresh = at - camera.updated_at <= STALE
+    state = "provisioning" if fresh else "offline"
+    if status is None:
+        return StatusView(
+            camera_id=camera.id, state=state, reason=NO_POD, reason_code="no_pod", since=camera.updated_at
+        )  # fmt: skip
+    return StatusView.of(status, state=state, reason=NO_POD, reason_code="no_pod", since=status.updated_at)
+
+
+def _parsed(value: bytes) -> CameraStatus | None:
+    try:
+        return CameraStatus.model_validate_json(value)
+    except ValidationError:
+        return None
