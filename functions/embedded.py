@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -34,8 +33,9 @@ ROOMS = ("auth", "cameras", "ingest", "post_processing", "search", "console")
 
 def open_context() -> Context:
     """The one Context of all rooms; tables are brought up to date unless GTV_MIGRATE_ON_START says otherwise."""
-    given = {} if "GTV_MIGRATE_ON_START" in os.environ else {"migrate_on_start": True}  # noqa: TID251  set or not
-    settings = load(ReaderSettings, **given)
+    settings = load(ReaderSettings)
+    if "migrate_on_start" not in settings.model_fields_set:
+        settings = settings.model_copy(update={"migrate_on_start": True})
     logs.configure(settings.log_level, settings.log_format)
     return Context(settings, "embedded")
 

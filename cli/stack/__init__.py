@@ -1,4 +1,4 @@
-"""The local run: NATS, the functions, capture and whatever else one machine needs, started and watched by one process."""
+"""The local run: NATS, the functions and capture, started, watched and ended by one process."""
 
 from cli.stack.options import StackOptions
 from cli.stack.stack import Stack

@@ -18,10 +18,14 @@ class DataLock:
         self.path = data_dir / "run.lock"
         self._descriptor: int | None = None
 
+    @property
+    def held(self) -> bool:
+        return self._descriptor is not None
+
     def take(self, **facts: object) -> None:
         """Raises Conflict when another run holds the folder, Misconfigured when the folder cannot be written."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise Misconfigured(

@@ -108,10 +108,11 @@ def capture_part(number: int, metrics_port: int, environ: Mapping[str, str]) -> 
     )  # fmt: skip
 
 
-def triton_part(port: int, environ: Mapping[str, str]) -> Part:
-    """The real tritonserver by `gtvision triton`, on CPU."""
-    argv = (sys.executable, "-m", "cli.main", "triton", "--port", str(port))
+def triton_part(port: int, metrics_port: int, environ: Mapping[str, str]) -> Part:
+    """The real tritonserver by `gtvision triton`, on CPU. Its metrics answer once every model is loaded."""
+    ports = ("--grpc-port", str(port), "--metrics-port", str(metrics_port))
+    argv = (sys.executable, "-m", "cli.main", "triton", "--repository", environ["GTV_MODEL_REPOSITORY"], *ports)
     return Part(
         "triton", "Triton", argv, dict(environ),
-        http_probe(f"http://{LOOPBACK}:{port + 1}/v2/health/ready", "Triton"), 300.0,
+        http_probe(f"http://{LOOPBACK}:{metrics_port}/metrics", "Triton"), 300.0,
     )  # fmt: skip

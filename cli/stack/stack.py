@@ -63,15 +63,27 @@ class Stack:
     def pids(self) -> dict[str, int]:
         return {name: child.pid for name, child in self.children.items() if child.pid is not None}
 
-    async def start(self) -> None:
-        """Start every part and wait until all are ready. Raises why one is not."""
-        options = self.options
-        check_settings(options.environ)
-        require_pods(options.capture_pods)
+    def reserve(self) -> None:
+        """Check the settings and take the data folder and the port, before anything starts. Raises what is wrong."""
+        if self._lock.held:
+            return
+        check_settings(self.options.environ)
+        require_pods(self.options.capture_pods)
         self._lock.take(url=self.url)
         try:
             require_free(self.port, "--port")
-            self.first_start = not self.password_file.exists() and not options.environ.get("GTV_ADMIN_PASSWORD")
+            if not self.options.external_nats:
+                parts.nats_binary()
+        except BaseException:
+            self._lock.release()
+            raise
+        self._watch()
+
+    async def start(self) -> None:
+        """Start every part and wait until all are ready. Raises why one is not, with nothing left running."""
+        try:
+            self.reserve()
+            self.first_start = self.admin_password() is None and not self.options.environ.get("GTV_ADMIN_PASSWORD")
             await self._start_parts()
         except BaseException:
             await asyncio.shield(self.stop())
@@ -79,7 +91,6 @@ class Stack:
 
     async def _start_parts(self) -> None:
         options = self.options
-        self._watch()
         nats_url, port = options.environ.get("GTV_NATS_URL", ""), 0
         if not options.external_nats:
             port = free_port(NATS_PORT)
@@ -96,7 +107,7 @@ class Stack:
 
     async def _start_triton(self) -> None:
         port = free_port()
-        await self.add(parts.triton_part(port, self.environ))
+        await self.add(parts.triton_part(port, free_port(), self.environ))
         self.environ["GTV_TRITON_URL"] = f"grpc://{LOOPBACK}:{port}"
 
     async def add(self, part: Part) -> None:

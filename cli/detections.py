@@ -1,0 +1,97 @@
+"""`gtvision detections list | show | tail`."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+
+from cli.output import AsJson, local_time, note, print_fields, print_json, print_line, print_table
+from cli.state import api
+from functions.shared.errors import Unavailable
+
+app = typer.Typer(no_args_is_help=True, help="What the cameras have seen: list, show, follow.")
+_RECONNECT_S = 2.0
+COLUMNS = ("Started", "Camera", "Plate", "Conf.", "Format", "Vehicle", "Id")
+
+
+@app.command("list")
+def list_(  # noqa: PLR0913  each is an option of the command line
+    ctx: typer.Context,
+    plate: Annotated[str | None, typer.Option(help="Plate, or with --match its beginning or pattern.")] = None,
+    match: Annotated[str | None, typer.Option(help="exact, prefix or wildcard (* and ?).")] = None,
+    camera: Annotated[list[str] | None, typer.Option("--camera", "-c", help="Camera id; may be repeated.")] = None,
+    since: Annotated[str | None, typer.Option("--from", help="Seen at or after this RFC 3339 time.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Seen before this RFC 3339 time.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At the most this many, newest first.")] = 50,
+    every: Annotated[bool, typer.Option("--all", help="All of them; --limit is not looked at.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Detections, newest first."""
+    filters: dict[str, Any] = {"plate": plate, "match": match, "camera_id": camera or None, "from": since, "to": until}
+    with api(ctx) as client:
+        found = list(client.pages("/api/detections", None if every else limit, **filters))
+    if as_json:
+        print_json({"items": found})
+    else:
+        print_table(COLUMNS, (row(item) for item in found), "Nothing was found.")
+
+
+def row(item: dict[str, Any]) -> tuple[Any, ...]:
+    return (
+        local_time(item.get("started_at")), item.get("camera_id"), item.get("plate"), item.get("plate_confidence"),
+        item.get("plate_format"), item.get("type"), item.get("id"),
+    )  # fmt: skip
+
+
+@app.command()
+def show(ctx: typer.Context, detection_id: str, as_json: AsJson = False) -> None:
+    """One detection, whole."""
+    with api(ctx) as client:
+        found = client.get(f"/api/detections/{detection_id}")
+    if as_json:
+        print_json(found)
+    else:
+        print_fields(found)
+
+
+@app.command()
+def tail(
+    ctx: typer.Context,
+    camera: Annotated[list[str] | None, typer.Option("--camera", "-c", help="Only this camera; repeatable.")] = None,
+    previews: Annotated[bool, typer.Option(help="Also passages that are not over yet.")] = True,
+    count: Annotated[int, typer.Option("--count", "-n", min=0, help="End after this many (0: never).")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Follow detections as they come, until Ctrl-C; with --json one object a line."""
+    shown = 0
+    for item in _followed(ctx):
+        if (camera and item["camera_id"] not in camera) or not (previews or item["final"]):
+            continue
+        if as_json:
+            print_line(item)
+        else:
+            state = "" if item["final"] else "  (in sight)"
+            fields = (local_time(item["started_at"]), item["camera_id"], item["plate"] or "-", item["type"] or "-")
+            print("  ".join(f"{field:<16}" for field in fields).rstrip() + state, flush=True)
+        shown += 1
+        if shown == count:
+            return
+
+
+def _followed(ctx: typer.Context) -> Any:
+    """The feed's detections over reconnects, each once by its event id."""
+    after: str | None = None
+    with api(ctx) as client:
+        while True:
+            try:
+                for identity, event, data in client.follow("/api/events", after):
+                    after = identity or after
+                    if event == "detection":
+                        yield data
+            except Unavailable as error:
+                if after is None:
+                    raise
+                note(f"[yellow]{error.message}; trying again[/]")
+            time.sleep(_RECONNECT_S if after is None else 0.2)

@@ -1,0 +1,29 @@
+"""`gtvision status`: how the platform and its cameras fare."""
+
+from __future__ import annotations
+
+import typer
+
+from cli.output import AsJson, local_time, print_json, print_table, say
+from cli.state import api
+from functions.shared.exits import UNAVAILABLE
+
+PARTS = ("database", "bus", "capture", "inference")
+
+
+def status(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Health of every part, and the cameras by state. Ends with 6 when a part is down or failing."""
+    with api(ctx) as client:
+        found = client.get("/api/status")
+    parts = {name: found[name] for name in PARTS if isinstance(found.get(name), dict)}
+    well = all(part["state"] not in ("down", "failing") for part in parts.values())
+    if as_json:
+        print_json({"url": client.url, "ok": well, **found})
+    else:
+        print_table(("Part", "State", "What is known"), ((n, p["state"], p["message"]) for n, p in parts.items()), "")
+        cameras = found.get("cameras") or {}
+        counted = ", ".join(f"{count} {state}" for state, count in cameras.items() if state != "total" and count)
+        say(f"\nCameras: {cameras.get('total', 'unknown')}" + (f" ({counted})" if counted else ""))
+        say(f"Last detection: {local_time(found.get('last_detection_at'))}")
+    if not well:
+        raise typer.Exit(UNAVAILABLE)
