@@ -1,0 +1,114 @@
+"""/metrics and /_/health of a capture pod, read from it at each scrape; labels carry camera ids, never addresses."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.registry import Collector
+
+from capture.keeper import Keeper
+from capture.pod import Pod
+from functions.shared.contracts import CameraState
+from functions.shared.errors import Misconfigured
+
+STUCK_S = 10.0
+DROPS = ("still", "late", "bus", "stale", "encode", "lease")
+
+
+class PodCollector(Collector):
+    def __init__(self, pod: Pod) -> None:
+        self._pod = pod
+
+    def collect(self) -> Iterator[Metric]:
+        keepers = list(self._pod.keepers.values())
+        leases = len(self._pod.leases.held)
+        yield GaugeMetricFamily("gtv_capture_leases_held", "cameras that this pod holds", value=leases)
+        yield GaugeMetricFamily("gtv_capture_workers", "worker processes", value=len(self._pod.crew.pids))
+        yield from _counters(keepers)
+        yield from _gauges(keepers)
+
+
+def _counters(keepers: list[Keeper]) -> Iterator[Metric]:
+    published = CounterMetricFamily("gtv_capture_frames_published", "frames that the bus took", labels=["camera_id"])
+    dropped = CounterMetricFamily(
+        "gtv_capture_frames_dropped", "sampled frames not published", labels=["camera_id", "reason"]
+    )
+    restarts = CounterMetricFamily("gtv_capture_restarts", "streams opened again", labels=["camera_id"])
+    watchdog = CounterMetricFamily(
+        "gtv_capture_watchdog_restarts", "streams opened again since no frame came", labels=["camera_id"]
+    )
+    for keeper in keepers:
+        camera = [keeper.spec.camera_id]
+        published.add_metric(camera, keeper.outlet.published)
+        counts = keeper.dropped()
+        for reason in DROPS:
+            dropped.add_metric([*camera, reason], counts.get(reason, 0))
+        restarts.add_metric(camera, keeper.restarts)
+        watchdog.add_metric(camera, keeper.watchdog_restarts)
+    yield from (published, dropped, restarts, watchdog)
+
+
+def _gauges(keepers: list[Keeper]) -> Iterator[Metric]:
+    up = GaugeMetricFamily("gtv_capture_camera_up", "1 when the camera is online", labels=["camera_id"])
+    age = GaugeMetricFamily("gtv_capture_last_frame_age_seconds", "since the last decoded frame", labels=["camera_id"])
+    mode = GaugeMetricFamily("gtv_capture_decode_mode", "1 for the mode in use", labels=["camera_id", "mode"])
+    for keeper in keepers:
+        camera = [keeper.spec.camera_id]
+        up.add_metric(camera, float(keeper.machine.verdict.state is CameraState.ONLINE))
+        if keeper.last_frame is not None:
+            age.add_metric(camera, max(0.0, time.time() - keeper.last_frame.timestamp()))
+        for name in ("keyframes", "all"):
+            mode.add_metric([*camera, name], float(keeper.decode == name))
+    yield from (up, age, mode)
+
+
+class Server:
+    """Serves in a thread until `close`. Raises Misconfigured when the port is in use."""
+
+    def __init__(self, pod: Pod, host: str, port: int) -> None:
+        registry = CollectorRegistry()
+        registry.register(PodCollector(pod))
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                path = self.path.split("?")[0]
+                if path == "/metrics":
+                    self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
+                elif path == "/_/health":
+                    well = time.monotonic() - pod.watched_at < STUCK_S
+                    self._answer(200 if well else 503, b"ok\n" if well else b"the event loop hangs\n", "text/plain")
+                elif path == "/_/ready":
+                    self._answer(200 if pod.bus.connected else 503, b"", "text/plain")
+                else:
+                    self._answer(404, b"not found\n", "text/plain")
+
+            def _answer(self, code: int, body: bytes, kind: str) -> None:
+                self.send_response(code)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, format: str, *args: Any) -> None:
+                return
+
+        try:
+            self._server = ThreadingHTTPServer((host, port), Handler)
+        except OSError as error:
+            mend = "set GTV_METRICS_PORT to a free port, or 0 for none"
+            raise Misconfigured(
+                f"GTV_METRICS_PORT: {host}:{port} cannot be bound ({error.strerror})", mend=mend
+            ) from None
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
