@@ -1,0 +1,1 @@
+"""Frames that arrive by HTTP."""

@@ -1,0 +1,46 @@
+"""Cursors of the list of detections: where a page ended, as opaque text. Pure."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from functions.shared.errors import InvalidInput
+
+_FORM = re.compile(r"^1:(\d{1,17}):([0-9a-f]{32})$")
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LONGEST = 100
+
+
+class Position(NamedTuple):
+    """The last row of a page: its time (to the microsecond) and id."""
+
+    started_at: datetime
+    id: str
+
+
+def encode(position: Position) -> str:
+    micros = round((position.started_at - _EPOCH).total_seconds() * 1_000_000)
+    return base64.urlsafe_b64encode(f"1:{micros}:{position.id}".encode()).decode().rstrip("=")
+
+
+def decode(cursor: str) -> Position:
+    """Raises InvalidInput for what `encode` never wrote."""
+    wrong = InvalidInput("cursor: take it from next_cursor as it is", field="cursor")
+    if len(cursor) > LONGEST:
+        raise wrong
+    try:
+        text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode("ascii")
+    except (binascii.Error, UnicodeError, ValueError):
+        raise wrong from None
+    found = _FORM.match(text)
+    if found is None:
+        raise wrong
+    try:
+        at = datetime.fromtimestamp(int(found[1]) // 1_000_000, UTC).replace(microsecond=int(found[1]) % 1_000_000)
+    except (OverflowError, ValueError, OSError):
+        raise wrong from None
+    return Position(at, found[2])

@@ -1,0 +1,46 @@
+"""The outside of `search`: /api/detections, and the images that links of the folder store lead to."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Query
+from fastapi.responses import Response
+
+from functions.search import service
+from functions.search.schemas import DetectionDetail, DetectionPage, DetectionQuery
+from functions.shared.web import Ctx, create_app
+
+router = APIRouter(prefix="/api", tags=["search"])
+# An image never changes under its key; only its link ends.
+_CACHED = {"Cache-Control": "private, max-age=3600, immutable"}
+_JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}, "description": "the picture"}}
+
+
+@router.get("/detections")
+async def detections(query: Annotated[DetectionQuery, Query()], context: Ctx) -> DetectionPage:
+    """Detections, newest first."""
+    return await service.find(context, query)
+
+
+@router.get("/detections/{detection_id}")
+async def detection(detection_id: str, context: Ctx) -> DetectionDetail:
+    """One detection with the observations behind it."""
+    return await service.find_one(context, detection_id)
+
+
+@router.get("/detections/{detection_id}/snapshot.jpg", response_class=Response, responses=_JPEG)
+async def snapshot(detection_id: str, context: Ctx, kind: Literal["vehicle", "plate"] = "vehicle") -> Response:
+    """The picture of the vehicle, or the plate exactly as it was read."""
+    return Response(await service.snapshot(context, detection_id, kind), media_type="image/jpeg")
+
+
+@router.get("/images/{key:path}", response_class=Response, responses=_JPEG)
+async def image(
+    key: str, context: Ctx, expires: Annotated[int, Query(ge=0, le=1 << 40)], signature: Annotated[str, Query()]
+) -> Response:
+    """What an expiring link shows; the link itself is the permission."""
+    return Response(await service.image(context, key, expires, signature), media_type="image/jpeg", headers=_CACHED)
+
+
+app = create_app("search", [router])
