@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import signal
 import socket
@@ -286,5 +287,7 @@ def _last_words(output: IO[bytes]) -> str:
     """The server's last lines that tell of an error."""
     output.seek(0)
     lines = output.read().decode(errors="replace").splitlines()
-    errors = [line for line in lines if line.startswith("E") or "error" in line.lower()]
-    return " | ".join((errors or lines)[-3:]) or "it said nothing"
+    # glog marks errors by E and the date; what is said of absent GPUs is no error here.
+    errors = [line.split("] ", 1)[-1] for line in lines if re.match(r"E\d{4} ", line)]
+    errors += [line for line in lines if line.startswith("error:")]
+    return " | ".join(errors[-4:] or lines[-3:]) or "it said nothing"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import io
 import statistics
 import time
 from collections.abc import Callable, Sequence
@@ -99,15 +100,19 @@ def read_labels(folder: Path) -> list[Label]:
     path = folder / "labels.csv"
     if not path.is_file():
         raise NotFound(f"there is no {path}: the benchmark needs a folder with pictures and labels.csv")
-    with path.open(newline="", encoding="utf-8-sig") as stream:
-        rows = csv.DictReader(stream)
-        absent = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
-        if absent:
-            raise InvalidInput(f"{path} line 1: the column {absent[0]} is missing", field=absent[0])
-        try:
-            labels = [_label(folder, path, rows.line_num, row) for row in rows]
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise InvalidInput(f"{path} line {rows.line_num}: no CSV: {error}", field="labels.csv") from None
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes()[: error.start].count(b"\n") + 1
+        raise InvalidInput(f"{path} line {line}: no CSV: not UTF-8", field="labels.csv") from None
+    rows = csv.DictReader(io.StringIO(text, newline=""))
+    absent = [column for column in COLUMNS if column not in (rows.fieldnames or ())]
+    if absent:
+        raise InvalidInput(f"{path} line 1: the column {absent[0]} is missing", field=absent[0])
+    try:
+        labels = [_label(folder, path, rows.line_num, row) for row in rows]
+    except csv.Error as error:
+        raise InvalidInput(f"{path} line {rows.line_num}: no CSV: {error}", field="labels.csv") from None
     if not labels:
         raise InvalidInput(f"{path} names no picture", field="labels.csv")
     return labels
