@@ -12,10 +12,10 @@ from nats.aio.msg import Msg
 from functions.post_processing import metrics
 from functions.post_processing.schemas import frame_of
 from functions.post_processing.service import FrameService, Outcome
-from functions.shared import logs
+from functions.shared import config, logs
 from functions.shared.bus import Bus
 from functions.shared.cloudevents import frame_meta
-from functions.shared.config import ReaderSettings, load
+from functions.shared.config import ReaderSettings
 from functions.shared.context import Context
 from functions.shared.contracts import FrameMeta
 from functions.shared.errors import BrokenImage, BusUnavailable, GTVisionError
@@ -107,7 +107,7 @@ class Reader:
 def reader_settings(context: Context) -> ReaderSettings:
     """The Context's own settings, where they say how to read; else those of the environment."""
     settings = context.settings
-    return settings if isinstance(settings, ReaderSettings) else load(ReaderSettings)
+    return settings if isinstance(settings, ReaderSettings) else config.load(ReaderSettings)
 
 
 async def _for_ever(name: str, stop: asyncio.Event, work: Callable[[], Awaitable[None]]) -> None:
@@ -144,9 +144,10 @@ async def _sweep(context: Context, service: FrameService, stop: asyncio.Event) -
 async def _waiting(bus: Bus) -> int | None:
     """Frames that wait; None while the bus does not say."""
     try:
-        return await bus.backlog(DURABLE)
+        load = await bus.load(DURABLE)
     except BusUnavailable:
         return None
+    return load.waiting + load.in_hand
 
 
 def make_router(reader: Reader) -> APIRouter:
@@ -166,7 +167,7 @@ def make_router(reader: Reader) -> APIRouter:
 
 
 def open_context() -> Context:
-    settings = load(ReaderSettings)
+    settings = config.load(ReaderSettings)
     logs.configure(settings.log_level, settings.log_format)
     return Context(settings, "post-processing")
 

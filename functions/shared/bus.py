@@ -19,27 +19,16 @@ import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy, StreamConfig
+from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.kv import KeyValue
 
 from functions.shared import logs
 from functions.shared.cloudevents import cloud_headers, frame_headers, frame_meta
 from functions.shared.config import Settings
 from functions.shared.contracts import DeadLetter, FrameMeta, Message, new_id
-from functions.shared.errors import BusUnavailable, GTVisionError, Rejected, Unavailable
-from functions.shared.topology import (
-    BUCKETS,
-    CONSUMERS,
-    EVENTS,
-    FRAMES,
-    STREAMS,
-    Bucket,
-    Consumer,
-    bucket_config,
-    consumer_config,
-    consumer_of,
-    stream_config,
-)
+from functions.shared.errors import BusUnavailable, GTVisionError, Rejected, TooLarge, Unavailable
+from functions.shared.streams import lay
+from functions.shared.topology import EVENTS, FRAMES, Consumer, consumer_of
 
 log = logs.get("bus")
 # What nats-py raises when the server is away, slow or restarting.
@@ -88,6 +77,8 @@ class Bus:
     async def publish_raw(self, subject: str, body: bytes, headers: dict[str, str], timeout_s: float = 5.0) -> None:
         try:
             await self.js.publish(subject, body, headers=headers, timeout=timeout_s)
+        except nats.errors.MaxPayloadError:
+            raise TooLarge(f"{len(body)} bytes on {subject} are over the limit of NATS", field="body") from None
         except _AWAY as error:
             raise BusUnavailable(
                 f"NATS did not take a message on {subject}: {error or type(error).__name__}"
@@ -150,15 +141,6 @@ class Bus:
         except _AWAY as error:
             raise BusUnavailable(f"KV bucket {bucket} gave no state: {error or type(error).__name__}") from error
         return int(info.state.last_seq)
-
-    async def backlog(self, durable: str) -> int:
-        """Messages that a durable consumer has not acknowledged yet: waiting or in somebody's hands."""
-        spec = consumer_of(durable)
-        try:
-            info = await self.js.consumer_info(spec.stream, durable)
-        except _AWAY as error:
-            raise BusUnavailable(f"{spec.stream} gave no state: {error or type(error).__name__}") from error
-        return int(info.num_pending or 0) + int(info.num_ack_pending or 0)
 
     async def stream_span(self, stream: str) -> tuple[int, int]:
         """The sequences of a stream's first and last message; the first is the last plus one when it is empty."""
@@ -333,9 +315,12 @@ async def connect(settings: Settings, name: str, *, wait_s: float = 10.0) -> Bus
 
     client = Client()
     bus = Bus(client, settings)
+    refusals: list[str] = []
 
     async def on_error(error: Exception) -> None:
         log.debug("nats_error", reason=str(error))
+        if "authorization" in str(error).lower():
+            refusals.append(str(error))
 
     async def on_lost() -> None:
         log.warning("nats_lost")
@@ -359,6 +344,8 @@ async def connect(settings: Settings, name: str, *, wait_s: float = 10.0) -> Bus
         with contextlib.suppress(Exception):
             await client.close()
         where = logs.redact(settings.nats_url)
+        if refusals:
+            raise BusUnavailable(f"NATS at {where} refuses the token", mend="correct GTV_NATS_TOKEN") from error
         raise BusUnavailable(
             f"NATS at {where} does not answer", mend="start nats-server or set GTV_NATS_URL"
         ) from error
@@ -367,32 +354,7 @@ async def connect(settings: Settings, name: str, *, wait_s: float = 10.0) -> Bus
 
 async def ensure_topology(bus: Bus) -> None:
     """Make every stream, bucket and consumer of the tables, or bring it to the table's settings."""
-    settings = bus._settings
     try:
-        for stream in STREAMS:
-            await _ensure_stream(bus.js, stream_config(stream, settings))
-        for bucket in BUCKETS:
-            await _ensure_bucket(bus.js, bucket, settings)
-        for consumer in CONSUMERS:
-            await bus.js.add_consumer(consumer.stream, consumer_config(consumer))
+        await lay(bus.js, bus._settings)
     except _AWAY as error:
         raise BusUnavailable(f"JetStream refused its topology: {error or type(error).__name__}") from error
-
-
-async def _ensure_stream(js: JetStreamContext, config: StreamConfig) -> None:
-    # Asked first: adding a stream that exists reserves its max_bytes a second time while it is checked.
-    try:
-        present = (await js.stream_info(str(config.name))).config
-    except nats.js.errors.NotFoundError:
-        await js.add_stream(config)
-        return
-    wanted = {name: value for name, value in config.as_dict().items() if value is not None}
-    if any(present.as_dict().get(name) != value for name, value in wanted.items()):
-        await js.update_stream(config)
-
-
-async def _ensure_bucket(js: JetStreamContext, bucket: Bucket, settings: Settings) -> None:
-    try:
-        await js.key_value(bucket.name)
-    except nats.js.errors.NotFoundError:
-        await js.create_key_value(bucket_config(bucket, settings))
