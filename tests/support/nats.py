@@ -22,7 +22,8 @@ def nats_binary() -> str | None:
 class NatsServer:
     """`with NatsServer(folder) as server: ... server.url`; `kill` and `start` again on the same port and store."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, token: str | None = None) -> None:
+        self.token = token
         self.folder, self.port, self.monitor_port = folder, free_port(), free_port()
         self.process: subprocess.Popen[bytes] | None = None
 
@@ -38,6 +39,7 @@ class NatsServer:
         config.write_text(
             f"listen: 127.0.0.1:{self.port}\nhttp: 127.0.0.1:{self.monitor_port}\nmax_payload: 8MB\n"
             f'jetstream {{ store_dir: "{self.folder / "store"}", max_mem: 1G, max_file: 4G }}\n'
+            + (f'authorization {{ token: "{self.token}" }}\n' if self.token else "")
         )
         with (self.folder / "nats.log").open("ab") as log:
             self.process = subprocess.Popen([str(binary), "-c", str(config)], stdout=log, stderr=log)
