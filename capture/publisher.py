@@ -13,7 +13,7 @@ from functions.shared import logs
 from functions.shared.bus import Bus
 from functions.shared.config import CaptureSettings
 from functions.shared.contracts import FrameMeta, frame_id
-from functions.shared.errors import BusUnavailable
+from functions.shared.errors import BusUnavailable, TooLarge
 
 log = logs.get("capture.publisher")
 PUBLISH_S = 2.0
@@ -65,7 +65,7 @@ class Outlet:
         )  # fmt: skip
         try:
             await self._bus.publish_frame(meta, jpeg, PUBLISH_S)
-        except BusUnavailable as error:
+        except (BusUnavailable, TooLarge) as error:
             log.debug("frame_not_taken", camera_id=self._camera_id, reason=error.message)
             return "bus"
         return ""

@@ -64,7 +64,7 @@ class CameraCreate(Body):
     longitude: Longitude | None = None
     sample_fps: Fps = 1.0
     motion_gate: bool = True
-    motion_threshold: Share = Field(0.0015, description="share of the picture that must change")
+    motion_threshold: Share = Field(0.0005, description="share of the picture that must change")
     jpeg_quality: Quality | None = None
     max_side: Side | None = None
     min_confidence: Share | None = None

@@ -164,7 +164,7 @@ class CameraSpec(BaseModel):
     revision: int = Field(ge=1)
     sample_fps: float = Field(1.0, gt=0, le=60, description="frames published a second at the most")
     motion_gate: bool = True
-    motion_threshold: float = Field(0.0015, ge=0, le=1, description="share of the picture that must change")
+    motion_threshold: float = Field(0.0005, ge=0, le=1, description="share of the picture that must change")
     jpeg_quality: int | None = Field(None, ge=40, le=100)
     max_side: int | None = Field(None, ge=320, le=7680, description="longer side of published frames, px")
 

@@ -93,7 +93,7 @@ class Camera(Table):
     longitude: Mapped[float | None] = mapped_column(Float)
     sample_fps: Mapped[float] = mapped_column(Float, default=1.0)
     motion_gate: Mapped[bool] = mapped_column(Boolean, default=True)
-    motion_threshold: Mapped[float] = mapped_column(Float, default=0.0015)
+    motion_threshold: Mapped[float] = mapped_column(Float, default=0.0005)
     jpeg_quality: Mapped[int | None] = mapped_column(Integer)
     max_side: Mapped[int | None] = mapped_column(Integer)
     min_confidence: Mapped[float | None] = mapped_column(Float)

@@ -1,0 +1,1 @@
+"""Capture: pure parts by themselves, the pod against real NATS and real RTSP servers."""
