@@ -1,0 +1,49 @@
+// The newest detections: a preview is replaced by what follows it, in its place.
+
+const KEEP = 150;
+
+/** Event `change` with `detail` {fresh: ids that are new}. */
+export class Detections extends EventTarget {
+  #items = new Map();
+
+  /** Newest first. */
+  get list() {
+    return [...this.#items.values()].sort(newestFirst);
+  }
+
+  get size() {
+    return this.#items.size;
+  }
+
+  add(found, live = true) {
+    const fresh = [];
+    for (const item of found) {
+      const known = this.#items.get(item.id);
+      // A late preview never undoes what was final.
+      if (known?.final && !item.final) continue;
+      if (!known) fresh.push(item.id);
+      this.#items.set(item.id, { ...known, ...item });
+    }
+    this.#trim();
+    this.dispatchEvent(new CustomEvent("change", { detail: { fresh: live ? fresh : [] } }));
+  }
+
+  #trim() {
+    if (this.#items.size <= KEEP) return;
+    for (const item of this.list.slice(KEEP)) this.#items.delete(item.id);
+  }
+}
+
+function newestFirst(one, other) {
+  const order = Date.parse(other.started_at) - Date.parse(one.started_at);
+  return order || (other.id > one.id ? 1 : -1);
+}
+
+/** The address of a picture that this page may load: our own path, or another host by https alone. */
+export function pictureAddress(link, otherwise) {
+  if (!link) return otherwise ?? null;
+  const address = new URL(link, location.href);
+  if (address.pathname.startsWith("/api/")) return address.pathname + address.search;
+  if (address.origin === location.origin || address.protocol === "https:") return address.href;
+  return otherwise ?? null;
+}

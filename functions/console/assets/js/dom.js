@@ -1,0 +1,72 @@
+// Elements from data. Text goes in as text nodes alone: nothing here reads markup.
+
+const SVG = "http://www.w3.org/2000/svg";
+
+/** An element. `props`: `class`, `on` (listeners), `data` (dataset), properties, or attributes (aria-*, for, ...). */
+export function h(tag, props = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(props ?? {})) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name === "class") element.className = value;
+    else if (name === "on") for (const [type, act] of Object.entries(value)) element.addEventListener(type, act);
+    else if (name === "data") Object.assign(element.dataset, value);
+    else if (value === true) element.setAttribute(name, "");
+    else element.setAttribute(name, String(value));
+  }
+  put(element, children);
+  return element;
+}
+
+function put(element, children) {
+  for (const child of children.flat(Infinity)) {
+    if (child === undefined || child === null || child === false) continue;
+    element.append(child instanceof Node ? child : document.createTextNode(String(child)));
+  }
+}
+
+/** The element with these children instead of its own. */
+export function fill(element, ...children) {
+  element.replaceChildren();
+  put(element, children);
+  return element;
+}
+
+/** Write only what differs, so that a reader's selection and the layout stay. */
+export function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+const PATHS = {
+  user: "M12 12a4 4 0 1 0 0-8 4 4 0 0 0 0 8Zm-7 8a7 7 0 0 1 14 0Z",
+  pause: "M7 5h3v14H7zM14 5h3v14h-3z",
+  play: "M8 5l11 7-11 7z",
+  close: "M6 7.4 7.4 6l4.6 4.6L16.6 6 18 7.4 13.4 12l4.6 4.6-1.4 1.4-4.6-4.6L7.4 18 6 16.6l4.6-4.6z",
+  copy: "M8 3h11v13h-2V5H8zM5 7h10v14H5zm2 2v10h6V9z",
+  image: "M4 5h16v14H4zm2 2v8l4-4 3 3 3-2 2 2V7zm2 1.5a1.5 1.5 0 1 0 3 0 1.5 1.5 0 0 0-3 0z",
+  live: "M12 9a3 3 0 1 1 0 6 3 3 0 0 1 0-6zM6 6l1.4 1.4a6.5 6.5 0 0 0 0 9.2L6 18a8.5 8.5 0 0 1 0-12zm12 0a8.5 8.5 0 0 1 0 12l-1.4-1.4a6.5 6.5 0 0 0 0-9.2z",
+  search: "M10.5 4a6.5 6.5 0 0 1 5.1 10.5l4.4 4.4-1.4 1.4-4.4-4.4A6.5 6.5 0 1 1 10.5 4zm0 2a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9z",
+  camera: "M4 7h11v10H4zm12 3.2 5-3v9.6l-5-3z",
+};
+
+export function icon(name) {
+  const svg = document.createElementNS(SVG, "svg");
+  svg.setAttribute("viewBox", "0 0 24 24");
+  svg.setAttribute("class", "icon");
+  svg.setAttribute("aria-hidden", "true");
+  const path = document.createElementNS(SVG, "path");
+  path.setAttribute("d", PATHS[name]);
+  svg.append(path);
+  return svg;
+}
+
+/** Say something to those who listen to the page instead of looking at it. */
+export function announce(text) {
+  const region = document.getElementById("announcer");
+  if (region) region.textContent = text;
+}
+
+let serial = 0;
+export function uid(prefix) {
+  serial += 1;
+  return `${prefix}-${serial}`;
+}

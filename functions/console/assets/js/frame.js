@@ -1,0 +1,121 @@
+// What stands around every page: navigation, whether it is live, which cameras are down, and the account.
+
+import { ApiError, ask } from "./api.js";
+import { accountMenu } from "./views/account.js";
+import { h, icon, fill, setText } from "./dom.js";
+import { ago, clockTime, plural, t } from "./i18n.js";
+
+const PARTS = ["bus", "database", "capture", "inference"];
+const PAGES = [["live", "live"], ["search", "search"], ["cameras", "camera"]];
+
+/** The frame: `element`, `main` for the view, `mark(name)` for the current page, `close()`. */
+export function frame(world, { signOut }) {
+  const links = new Map(PAGES.map(([name, picture]) => [
+    name, h("a", { href: `#/${name}`, class: "nav-link" }, icon(picture), h("span", {}, t(`nav.${name}`))),
+  ]));
+  const signal = h("span", { class: "signal connecting", role: "status" });
+  const counts = h("a", { class: "counts", href: "#/cameras" });
+  const last = h("span", { class: "last-seen" });
+  const banner = h("div", { class: "banner", role: "alert", hidden: true });
+  const main = h("main", { id: "main", tabindex: "-1" });
+  const element = h("div", { class: "frame" },
+    h("a", { class: "skip", href: "#main", on: { click: (event) => { event.preventDefault(); main.focus(); } } }, t("skip")),
+    h("header", { class: "top" },
+      h("span", { class: "brand", translate: "no" }, "GT-Vision"),
+      h("nav", { "aria-label": t("nav.label") }, [...links.values()]),
+      h("div", { class: "vitals" }, signal, counts, last),
+      accountMenu(world, signOut)),
+    banner, main);
+  const closers = [showSignal(world.feed, signal), showCounts(world.cameras, counts), showStatus(world, last, banner)];
+  return {
+    element, main,
+    mark(name) {
+      for (const [key, link] of links) {
+        if (key === name) link.setAttribute("aria-current", "page");
+        else link.removeAttribute("aria-current");
+      }
+    },
+    close: () => closers.forEach((close) => close()),
+  };
+}
+
+function showSignal(feed, signal) {
+  const draw = () => {
+    signal.className = `signal ${feed.state}`;
+    fill(signal, h("span", { class: "lamp", "aria-hidden": "true" }), t(`feed.${feed.state}`));
+    const since = feed.state === "lost" && feed.aliveAt ? t("feed.since", { time: clockTime(feed.aliveAt) }) : "";
+    signal.title = since;
+  };
+  feed.addEventListener("state", draw);
+  draw();
+  return () => feed.removeEventListener("state", draw);
+}
+
+function showCounts(cameras, element) {
+  const draw = () => {
+    if (!cameras.loaded) {
+      fill(element, t("cameras.counting"));
+      return;
+    }
+    const { total, online, offline, degraded, unknown } = cameras.counts;
+    if (total === 0) {
+      fill(element, t("cameras.none.short"));
+      return;
+    }
+    fill(element,
+      h("span", { class: "count online" }, h("span", { class: "state-mark", "aria-hidden": "true" }), t("counts.online", { online, total })),
+      offline > 0 && count("offline", offline), degraded > 0 && count("degraded", degraded),
+      unknown > 0 && count("unknown", unknown));
+  };
+  cameras.addEventListener("change", draw);
+  draw();
+  return () => cameras.removeEventListener("change", draw);
+}
+
+function count(state, number) {
+  return h("span", { class: `count ${state}` }, h("span", { class: "state-mark", "aria-hidden": "true" }), plural(`counts.${state}`, number));
+}
+
+/** Asks for the platform's state now and then, and writes the age of the last detection each second. */
+function showStatus(world, last, banner) {
+  let newest = null;
+  let timer = 0;
+  const note = (time) => {
+    if (time && (newest === null || Date.parse(time) > newest)) newest = Date.parse(time);
+  };
+  const draw = () => {
+    for (const item of world.detections.list.slice(0, 1)) note(item.ended_at);
+    const age = newest === null ? null : (Date.now() + world.feed.skew - newest) / 1000;
+    setText(last, age === null ? t("last.none") : t("last", { ago: ago(age) }));
+  };
+  const ask1 = async () => {
+    try {
+      const status = await ask("GET", "/api/status");
+      note(status.last_detection_at);
+      showParts(banner, status);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.status !== 401) showBanner(banner, [t("error.network")]);
+    }
+    timer = setTimeout(ask1, 10_000);
+  };
+  const ticking = setInterval(draw, 1000);
+  ask1();
+  draw();
+  return () => {
+    clearInterval(ticking);
+    clearTimeout(timer);
+  };
+}
+
+function showParts(banner, status) {
+  const troubled = PARTS.filter((part) => status[part].state === "down" || status[part].state === "failing");
+  showBanner(banner, troubled.map((part) => t(`part.${part}.${status[part].state}`)));
+}
+
+function showBanner(banner, lines) {
+  const text = lines.join(" ");
+  // An alert is read aloud when it changes; the same again would only disturb.
+  if (banner.textContent !== text) setText(banner, text);
+  banner.hidden = lines.length === 0;
+}

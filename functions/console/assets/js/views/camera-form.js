@@ -1,0 +1,155 @@
+// The form of a camera, with a look at its stream before it is kept.
+
+import { ApiError, ask, onceKey } from "../api.js";
+import { cameras } from "../cameras-store.js";
+import { openDialog, toast } from "../dialog.js";
+import { fill, h } from "../dom.js";
+import { cameraSentence, clearErrors, field, showError, showErrors } from "../errors.js";
+import { number, t } from "../i18n.js";
+
+/** "H264 · 1920 × 1080 · 25 fps" of a probe or a status. */
+export function streamWords({ codec, width, height, fps }) {
+  const size = width && height ? `${width} × ${height}` : null;
+  return [codec?.toUpperCase(), size, fps && t("fps", { fps: number(fps, 1) })].filter(Boolean).join(" · ");
+}
+
+const NUMBERS = ["sample_fps", "motion_threshold", "min_confidence", "jpeg_quality", "max_side", "latitude", "longitude"];
+const TEXTS = ["name", "location", "notes"];
+
+/** Opens the form for a new camera (null) or to change one. */
+export function openCameraForm(camera) {
+  const title = camera ? t("camera.edit.title", { name: camera.name }) : t("camera.add");
+  openDialog(title, (close) => new CameraForm(camera, close).element);
+}
+
+class CameraForm {
+  #camera;
+  #close;
+  #once = onceKey();
+  #fault = h("p", { class: "form-error", role: "alert", hidden: true });
+  #probed = h("p", { class: "probe-result", role: "status", hidden: true });
+
+  constructor(camera, close) {
+    this.#camera = camera;
+    this.#close = close;
+    this.element = this.#form();
+  }
+
+  #input(name, props = {}) {
+    const value = this.#camera?.[name] ?? props.value;
+    return h("input", { ...props, id: `f-${name}`, name, value: value ?? undefined });
+  }
+
+  #form() {
+    const changing = this.#camera !== null;
+    const address = h("input", {
+      id: "f-rtsp_url", name: "rtsp_url", required: !changing, autocomplete: "off", spellcheck: "false", autocapitalize: "none",
+      inputmode: "url", placeholder: changing ? t("form.url.kept") : "rtsp://user:password@10.0.0.7:554/stream1",
+    });
+    const probe = h("button", { type: "button", on: { click: () => this.#probe(probe) } }, t("camera.probe"));
+    const gate = h("input", { type: "checkbox", id: "f-motion_gate", name: "motion_gate", checked: this.#camera?.motion_gate ?? true });
+    return h("form", { class: "camera-form", on: { submit: (event) => this.#submit(event) } },
+      field(t("form.name"), this.#input("name", { required: true, maxlength: 120, autocomplete: "off" })),
+      h("div", { class: "field" },
+        h("label", { for: address.id }, t("form.url")),
+        h("div", { class: "joined" }, address, probe),
+        h("p", { class: "help" }, t(changing ? "form.url.help.kept" : "form.url.help"))),
+      this.#probed,
+      field(t("form.location"), this.#input("location", { maxlength: 200 })),
+      h("div", { class: "two" },
+        field(t("form.fps"), this.#input("sample_fps", { type: "number", min: 0.1, max: 30, step: "any", value: 1, required: true }), t("form.fps.help")),
+        h("div", { class: "field check" }, h("label", { for: gate.id }, gate, t("form.gate")), h("p", { class: "help" }, t("form.gate.help")))),
+      this.#more(changing), this.#fault,
+      h("div", { class: "actions" },
+        h("button", { type: "button", on: { click: this.#close } }, t("cancel")),
+        h("button", { class: "primary", type: "submit" }, t("save"))));
+  }
+
+  #more(changing) {
+    const notes = h("textarea", { id: "f-notes", name: "notes", rows: 2, maxlength: 4000 }, this.#camera?.notes ?? "");
+    const any = { type: "number", step: "any" };
+    return h("details", { class: "more" }, h("summary", {}, t("form.more")),
+      !changing && field(t("form.id"), this.#input("id", { pattern: "[a-z0-9][a-z0-9_\\-]{0,62}", autocomplete: "off", autocapitalize: "none" }), t("form.id.help")),
+      h("div", { class: "two" },
+        field(t("form.threshold"), this.#input("motion_threshold", { ...any, min: 0, max: 1, value: 0.0015, required: true }), t("form.threshold.help")),
+        field(t("form.confidence"), this.#input("min_confidence", { ...any, min: 0, max: 1 }), t("form.confidence.help")),
+        field(t("form.quality"), this.#input("jpeg_quality", { type: "number", min: 40, max: 100 }), t("form.default")),
+        field(t("form.side"), this.#input("max_side", { type: "number", min: 320, max: 7680 }), t("form.default")),
+        field(t("form.latitude"), this.#input("latitude", { ...any, min: -90, max: 90 })),
+        field(t("form.longitude"), this.#input("longitude", { ...any, min: -180, max: 180 }))),
+      field(t("form.notes"), notes));
+  }
+
+  /** The inputs as the API takes them: what is empty is null, and an address that is not given stays as it is. */
+  #body() {
+    const input = (name) => this.element.elements.namedItem(name);
+    const body = { motion_gate: input("motion_gate").checked };
+    for (const name of TEXTS) body[name] = input(name).value.trim() || null;
+    for (const name of NUMBERS) body[name] = input(name).value === "" ? null : Number(input(name).value);
+    if (input("rtsp_url").value.trim()) body.rtsp_url = input("rtsp_url").value.trim();
+    if (this.#camera === null && input("id").value.trim()) body.id = input("id").value.trim();
+    return body;
+  }
+
+  async #probe(button) {
+    const address = this.element.elements.namedItem("rtsp_url");
+    clearErrors(this.element, this.#fault);
+    this.#probed.hidden = true;
+    if (!address.value.trim() && this.#camera === null) {
+      showError(address, t("form.url.missing"));
+      address.focus();
+      return;
+    }
+    button.disabled = true;
+    button.textContent = t("camera.probing");
+    try {
+      const found = address.value.trim()
+        ? await ask("POST", "/api/cameras/probe", { body: { rtsp_url: address.value.trim() } })
+        : await ask("POST", `/api/cameras/${encodeURIComponent(this.#camera.id)}/probe`);
+      this.#say("good", [t("probe.good"), h("strong", {}, streamWords(found)), ...(found.warnings ?? [])]);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      if (error.fields.length) showErrors(this.element, error, this.#fault);
+      else this.#say("bad", [h("strong", {}, cameraSentence(error)), error.details.mend]);
+    } finally {
+      button.disabled = false;
+      button.textContent = t("camera.probe");
+    }
+  }
+
+  #say(kind, words) {
+    this.#probed.className = `probe-result ${kind}`;
+    fill(this.#probed, words.filter(Boolean).map((word, place) => [place > 0 && " · ", word]));
+    this.#probed.hidden = false;
+  }
+
+  async #submit(event) {
+    event.preventDefault();
+    clearErrors(this.element, this.#fault);
+    const button = event.submitter;
+    if (button) button.disabled = true;
+    try {
+      const body = this.#body();
+      const saved = this.#camera
+        ? await ask("PATCH", `/api/cameras/${encodeURIComponent(this.#camera.id)}`, { body })
+        : await ask("POST", "/api/cameras", { body, once: this.#once });
+      this.#close();
+      toast(t(this.#camera ? "camera.saved" : "camera.added", { name: saved.name }));
+      await cameras.load();
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      // A key stands for one body: what is sent after a correction is another request.
+      this.#once = onceKey();
+      this.#openMore(error);
+      showErrors(this.element, error, this.#fault);
+    } finally {
+      if (button) button.disabled = false;
+    }
+  }
+
+  /** A wrong input must be seen, also where its part of the form is folded away. */
+  #openMore(error) {
+    const more = this.element.querySelector("details");
+    if (error.fields.some(({ field: name }) => more.querySelector(`[name="${CSS.escape(name)}"]`))) more.open = true;
+  }
+}

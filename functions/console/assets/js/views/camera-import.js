@@ -1,0 +1,68 @@
+// Cameras from a CSV file: what would happen, what happened, and what is wrong line by line.
+
+import { ApiError, ask, onceKey, queryOf } from "../api.js";
+import { cameras } from "../cameras-store.js";
+import { openDialog } from "../dialog.js";
+import { fill, h } from "../dom.js";
+import { field, sentence } from "../errors.js";
+import { number, plural, t } from "../i18n.js";
+
+const EXAMPLE = "name,rtsp_url,location\nPraça Central 1,rtsp://user:password@10.0.0.7:554/stream1,Praça Central\n";
+
+export function openImport() {
+  openDialog(t("camera.import"), (close) => {
+    const file = h("input", { id: "csv-file", name: "file", type: "file", accept: ".csv,text/csv", required: true });
+    const mode = h("select", { id: "csv-mode", name: "mode" }, ["all", "valid"].map((kind) => h("option", { value: kind }, t(`import.mode.${kind}`))));
+    const dry = h("input", { id: "csv-dry", type: "checkbox", checked: true });
+    const report = h("div", { class: "report", role: "status" });
+    const button = h("button", { class: "primary", type: "submit" });
+    const label = () => { button.textContent = t(dry.checked ? "import.try" : "import.button"); };
+    dry.addEventListener("change", label);
+    label();
+    const submit = async (event) => {
+      event.preventDefault();
+      button.disabled = true;
+      fill(report, h("p", { class: "muted" }, t("loading")));
+      fill(report, await send(file.files[0], mode.value, dry.checked));
+      button.disabled = false;
+      if (!dry.checked) await cameras.load();
+    };
+    return h("form", { class: "import-form", on: { submit } },
+      h("p", {}, t("import.intro")), h("pre", { class: "example", translate: "no" }, EXAMPLE),
+      field(t("import.file"), file), field(t("import.mode"), mode),
+      h("div", { class: "field check" }, h("label", { for: dry.id }, dry, t("import.dry"))),
+      report,
+      h("div", { class: "actions" }, h("button", { type: "button", on: { click: close } }, t("close")), button));
+  }, { wide: true });
+}
+
+async function send(file, mode, dry) {
+  const form = new FormData();
+  form.append("file", file);
+  try {
+    const path = `/api/cameras/import${queryOf({ mode, dry_run: dry })}`;
+    return reportOf(await ask("POST", path, { form, once: dry ? undefined : onceKey() }));
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    // A file that was refused for its lines brings the report with the refusal.
+    if (Array.isArray(error.details.errors)) return reportOf(error.details);
+    return h("p", { class: "form-error", role: "alert" }, error.code === "invalid_input" ? error.message : sentence(error));
+  }
+}
+
+function reportOf(report) {
+  const kept = report.dry_run ? report.cameras.length : report.created;
+  const words = t(report.dry_run ? "import.would" : "import.did", {
+    kept: number(kept), lines: number(report.lines), wrong: number(new Set(report.errors.map(({ line }) => line)).size),
+  });
+  return [
+    h("p", { class: report.errors.length ? "fair-text" : "good-text" }, h("strong", {}, words)),
+    report.errors.length > 0 && h("table", { class: "plain" },
+      h("caption", {}, plural("import.faults", report.errors.length)),
+      h("thead", {}, h("tr", {}, [t("import.line"), t("import.column"), t("import.reason")].map((name) => h("th", { scope: "col" }, name)))),
+      h("tbody", {}, report.errors.map(({ line, field: column, reason }) =>
+        h("tr", {}, h("td", {}, number(line)), h("td", { class: "mono" }, column), h("td", {}, reason))))),
+    report.cameras.length > 0 && h("details", {}, h("summary", {}, plural("import.cameras", report.cameras.length)),
+      h("ul", {}, report.cameras.map((camera) => h("li", {}, `${camera.name} (${camera.id})`)))),
+  ];
+}

@@ -1,0 +1,80 @@
+// A detection as a card of the live feed; it is changed in place when more is known.
+
+import { cameras } from "../cameras-store.js";
+import { pictureAddress } from "../detections-store.js";
+import { fill, h, icon, setText } from "../dom.js";
+import { clockTime, maybe, t } from "../i18n.js";
+import { confidence, plateElement } from "../plate.js";
+
+/** {element, update(item), rename()} for one detection. */
+export function detectionCard(id, open) {
+  const picture = h("span", { class: "shot" });
+  const crop = h("span", { class: "crop" });
+  const plate = h("span", { class: "card-plate" });
+  const time = h("time", { class: "card-time" });
+  const mark = h("span", { class: "card-mark" });
+  const place = h("span", { class: "card-camera" });
+  const kind = h("span", { class: "card-kind muted" });
+  const sure = h("span", {});
+  const button = h("button", { class: "card-open", type: "button", on: { click: () => open(id) } }, picture, time, mark);
+  const element = h("li", { class: "card", data: { id } }, button,
+    h("div", { class: "card-read" }, plate, crop),
+    h("div", { class: "card-facts" }, place, h("span", { class: "card-row" }, kind, sure)));
+  let item = null;
+
+  function rename() {
+    if (item === null) return;
+    setText(place, cameras.name(item.camera_id));
+    button.setAttribute("aria-label", t("card.open", { plate: item.plate ?? t("plate.none"), camera: cameras.name(item.camera_id), time: clockTime(item.started_at) }));
+  }
+
+  return {
+    element, rename,
+    update(next) {
+      if (next === item) return;
+      item = next;
+      const version = `${item.observations}-${item.final}`;
+      showPicture(picture, pictureAddress(item.snapshot_url, null), t("picture.vehicle"), { version });
+      showPicture(crop, pictureAddress(item.plate_snapshot_url, null), t("picture.plate"), { version, bare: true });
+      fill(plate, plateElement(item.plate, item.plate_format, { uncertain: item.uncertain }));
+      time.dateTime = item.started_at;
+      setText(time, clockTime(item.started_at));
+      fill(mark, markOf(item));
+      setText(kind, vehicle(item.type));
+      fill(sure, item.plate ? confidence(item.plate_confidence) : null);
+      element.classList.toggle("preview", !item.final);
+      rename();
+    },
+  };
+}
+
+export function markOf(item) {
+  if (item.final === false) return h("span", { class: "mark reading" }, t("mark.preview"));
+  if (item.plate && item.uncertain) return h("span", { class: "mark uncertain", title: t("mark.uncertain.title") }, t("mark.uncertain"));
+  return null;
+}
+
+export function vehicle(type) {
+  return type ? maybe(`vehicle.${type}`, type) : t("vehicle.unknown");
+}
+
+/**
+ * A picture that keeps the one before until the next has come; an empty frame (nothing where `bare`) if there is none.
+ * A link is signed anew each time: what is behind it is the same until `version` changes.
+ */
+export function showPicture(holder, address, alt, { version = "", bare = false } = {}) {
+  const nothing = () => fill(holder, bare ? null : h("span", { class: "no-picture" }, icon("image")));
+  const name = address ? `${address.split("?")[0]} ${version}` : "";
+  if (holder.dataset.picture === name) return;
+  holder.dataset.picture = name;
+  if (!address) {
+    nothing();
+    return;
+  }
+  const image = h("img", { alt, decoding: "async" });
+  const current = () => holder.dataset.picture === name;
+  image.addEventListener("load", () => current() && fill(holder, image));
+  image.addEventListener("error", () => current() && nothing());
+  image.src = address;
+  if (!holder.firstChild) nothing();
+}

@@ -1,0 +1,97 @@
+// Everything about one passage, in a dialog.
+
+import { ApiError, ask } from "../api.js";
+import { cameras } from "../cameras-store.js";
+import { openDialog, toast } from "../dialog.js";
+import { fill, h, icon } from "../dom.js";
+import { pictureAddress } from "../detections-store.js";
+import { sentence } from "../errors.js";
+import { dayAndTime, number, percent, t } from "../i18n.js";
+import { confidence, plateElement, plateText } from "../plate.js";
+import { markOf, showPicture, vehicle } from "./card.js";
+
+export function openDetection(id, world) {
+  openDialog(t("detail.title"), (close) => {
+    const body = h("div", { class: "detail", "aria-busy": "true" }, h("p", { class: "muted" }, t("loading")));
+    load(id, body, world, close);
+    return body;
+  }, { wide: true });
+}
+
+async function load(id, body, world, close) {
+  try {
+    const item = await ask("GET", `/api/detections/${encodeURIComponent(id)}`);
+    fill(body, contents(item, world, close));
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    fill(body, h("p", { class: "form-error", role: "alert" }, sentence(error)));
+  }
+  body.removeAttribute("aria-busy");
+}
+
+function contents(item, world, close) {
+  const picture = h("div", { class: "shot big" });
+  const crop = h("div", { class: "crop big" });
+  showPicture(picture, pictureAddress(item.snapshot_url, `/api/detections/${encodeURIComponent(item.id)}/snapshot.jpg`), t("picture.vehicle"));
+  showPicture(crop, pictureAddress(item.plate_snapshot_url, null), t("picture.plate"), { bare: true });
+  return [
+    h("div", { class: "detail-pictures" }, picture, crop),
+    h("div", { class: "detail-facts" },
+      h("div", { class: "detail-plate" }, plateElement(item.plate, item.plate_format, { uncertain: item.uncertain }), markOf(item)),
+      item.plate && actions(item, world, close),
+      facts(item),
+      item.candidates?.length > 1 && candidates(item),
+      item.observations?.length > 0 && observations(item)),
+  ];
+}
+
+function actions(item, world, close) {
+  return h("div", { class: "actions start" },
+    h("button", { type: "button", on: { click: () => copy(item) } }, icon("copy"), t("plate.copy")),
+    h("button", { type: "button", on: { click: () => { close(); world.go("search", { plate: item.plate }); } } }, icon("search"), t("plate.find")));
+}
+
+async function copy(item) {
+  const text = plateText(item.plate, null);
+  try {
+    await navigator.clipboard.writeText(text);
+    toast(t("plate.copied", { plate: text }));
+  } catch {
+    // The clipboard is closed to pages without TLS: select the plate, so that Ctrl+C copies it.
+    const plate = document.querySelector(".detail-plate .plate-text");
+    getSelection().selectAllChildren(plate);
+    toast(t("plate.copy.hand"), "fair");
+  }
+}
+
+function facts(item) {
+  const seconds = (Date.parse(item.ended_at) - Date.parse(item.started_at)) / 1000;
+  const rows = [
+    [t("camera"), cameras.name(item.camera_id)],
+    [t("detail.from"), dayAndTime(item.started_at)],
+    [t("detail.to"), `${dayAndTime(item.ended_at)} (${t("detail.seconds", { seconds: number(seconds, 1) })})`],
+    [t("detail.type"), item.confidence ? `${vehicle(item.type)} (${percent(item.confidence)})` : vehicle(item.type)],
+    item.plate && [t("detail.sure"), confidence(item.plate_confidence)],
+    item.plate && [t("detail.format"), t(`format.${item.plate_format ?? "unknown"}`)],
+    item.color && [t("detail.color"), item.color],
+    item.direction && [t("detail.direction"), item.direction],
+    [t("detail.id"), h("code", {}, item.id)],
+  ];
+  return h("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
+}
+
+function candidates(item) {
+  return h("section", {}, h("h3", {}, t("detail.candidates")),
+    h("table", { class: "plain" }, h("tbody", {}, item.candidates.map((one) =>
+      h("tr", {}, h("td", { class: "mono", translate: "no" }, one.text), h("td", {}, confidence(one.confidence)))))));
+}
+
+function observations(item) {
+  return h("details", {}, h("summary", {}, t("detail.observations", { count: number(item.observations.length) })),
+    h("table", { class: "plain" },
+      h("thead", {}, h("tr", {}, [t("time"), t("plate"), t("detail.sure")].map((name) => h("th", { scope: "col" }, name)))),
+      h("tbody", {}, item.observations.map((seen) => h("tr", {},
+        h("td", {}, dayAndTime(seen.captured_at)),
+        h("td", { class: "mono", translate: "no" }, seen.plate ?? "–"),
+        h("td", {}, confidence(seen.plate_confidence)))))));
+}

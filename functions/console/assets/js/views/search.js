@@ -1,0 +1,161 @@
+// Search: plate, camera, time, type; the address holds the question, so that it can be kept and shared.
+
+import { ApiError, ask } from "../api.js";
+import { cameras } from "../cameras-store.js";
+import { fill, h, setText, uid } from "../dom.js";
+import { pictureAddress } from "../detections-store.js";
+import { clearErrors, field, showErrors } from "../errors.js";
+import { clockTime, day, plural, t } from "../i18n.js";
+import { confidence, plateElement } from "../plate.js";
+import { markOf, showPicture, vehicle } from "./card.js";
+import { openDetection } from "./detail.js";
+
+const MATCHES = ["exact", "prefix", "wildcard"];
+const TYPES = ["car", "motorcycle", "bus", "truck"];
+const PAGE = 50;
+
+export function searchView(main, world, params) {
+  const form = makeForm(params);
+  const fault = h("p", { class: "form-error", role: "alert", hidden: true });
+  const told = h("p", { class: "result-count muted", role: "status" });
+  const rows = h("tbody", {});
+  const table = h("table", { class: "results", hidden: true }, h("caption", { class: "unseen" }, t("search.results")), head(), rows);
+  const more = h("button", { type: "button", hidden: true }, t("search.more"));
+  const empty = h("div", { class: "empty" });
+  const state = { cursor: null, count: 0, asking: null };
+  fill(main, h("div", { class: "search" }, h("h1", { class: "unseen" }, t("nav.search")), form.element, fault, told, table, empty, more));
+
+  async function load(first) {
+    state.asking?.abort();
+    const asking = (state.asking = new AbortController());
+    if (first) Object.assign(state, { cursor: null, count: 0 });
+    more.disabled = true;
+    clearErrors(form.element, fault);
+    table.setAttribute("aria-busy", "true");
+    try {
+      const query = { ...form.query(), cursor: state.cursor, limit: PAGE };
+      const page = await ask("GET", "/api/detections", { query, signal: asking.signal });
+      if (first) fill(rows);
+      rows.append(...page.items.map((item) => row(item, world)));
+      state.count += page.items.length;
+      state.cursor = page.next_cursor;
+      result();
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      if (!(error instanceof ApiError)) throw error;
+      showErrors(form.element, error, fault);
+      if (first) fill(rows);
+      table.hidden = rows.children.length === 0;
+      setText(told, "");
+      empty.hidden = true;
+    } finally {
+      if (state.asking === asking) {
+        table.removeAttribute("aria-busy");
+        more.disabled = false;
+      }
+    }
+  }
+
+  function result() {
+    table.hidden = state.count === 0;
+    more.hidden = state.cursor === null;
+    setText(told, state.count === 0 ? "" : plural(state.cursor ? "search.count.more" : "search.count", state.count));
+    empty.hidden = state.count > 0;
+    fill(empty, h("h2", {}, t("empty.search")), h("p", {}, t("empty.search.how")));
+  }
+
+  form.element.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const words = new URLSearchParams(form.words()).toString();
+    // The same question again shall ask again; another one goes by way of the address.
+    const next = `#/search${words ? `?${words}` : ""}`;
+    if (location.hash === next) load(true);
+    else location.hash = next;
+  });
+  more.addEventListener("click", () => load(false));
+  const named = () => {
+    form.cameras();
+    for (const cell of rows.querySelectorAll("[data-camera]")) setText(cell, cameras.name(cell.dataset.camera));
+  };
+  cameras.addEventListener("change", named);
+  load(true);
+  return () => {
+    state.asking?.abort();
+    cameras.removeEventListener("change", named);
+  };
+}
+
+function makeForm(params) {
+  const plate = h("input", {
+    id: "plate", name: "plate", value: params.get("plate") ?? "", maxlength: 16, autocomplete: "off", autocapitalize: "characters",
+    spellcheck: "false", placeholder: "ABC1D23", class: "mono",
+  });
+  const match = select("match", MATCHES.map((kind) => [kind, t(`match.${kind}`)]), params.get("match") ?? "exact");
+  const camera = select("camera_id", [], "");
+  const type = select("type", [["", t("any.type")], ...TYPES.map((kind) => [kind, t(`vehicle.${kind}`)])], params.get("type") ?? "");
+  const from = h("input", { id: "from", name: "from", type: "datetime-local", step: 1, value: params.get("from") ?? "" });
+  const to = h("input", { id: "to", name: "to", type: "datetime-local", step: 1, value: params.get("to") ?? "" });
+  const help = h("p", { class: "help wide-help", id: uid("help") });
+  match.setAttribute("aria-describedby", help.id);
+  const explain = () => setText(help, t(`match.${match.value}.help`));
+  match.addEventListener("change", explain);
+  explain();
+  let chosen = params.get("camera_id") ?? "";
+  camera.addEventListener("change", () => { chosen = camera.value; });
+  const fillCameras = () => {
+    const known = cameras.list.map((one) => [one.id, one.name]);
+    if (chosen && !cameras.get(chosen)) known.unshift([chosen, chosen]);
+    fill(camera, [["", t("cameras.all")], ...known].map(([value, label]) => h("option", { value, selected: value === chosen }, label)));
+  };
+  fillCameras();
+  const clear = h("button", { type: "button", class: "ghost", on: { click: () => { location.hash = "#/search"; } } }, t("search.clear"));
+  const element = h("form", { class: "search-form", role: "search" },
+    field(t("plate"), plate), field(t("match"), match), field(t("camera"), camera), field(t("detail.type"), type),
+    field(t("search.from"), from), field(t("search.to"), to),
+    h("div", { class: "search-buttons" }, h("button", { class: "primary", type: "submit" }, t("search.button")), clear), help);
+  return {
+    element, cameras: fillCameras,
+    /** As it stands in the address: local times, nothing that is empty. */
+    words() {
+      const words = { plate: plate.value.trim(), camera_id: camera.value, type: type.value, from: from.value, to: to.value };
+      if (words.plate && match.value !== "exact") words.match = match.value;
+      return Object.fromEntries(Object.entries(words).filter(([, value]) => value !== ""));
+    },
+    query() {
+      const { plate: text, match: kind = "exact", camera_id, type: what, from: since, to: until } = this.words();
+      return { plate: text, match: text ? kind : null, camera_id, type: what, from: utc(since), to: utc(until) };
+    },
+  };
+}
+
+function select(name, options, chosen) {
+  return h("select", { id: name, name }, options.map(([value, label]) => h("option", { value, selected: value === chosen }, label)));
+}
+
+function utc(local) {
+  return local ? new Date(local).toISOString() : null;
+}
+
+function head() {
+  const names = [t("picture"), t("plate"), t("time"), t("camera"), t("detail.type"), t("detail.sure")];
+  return h("thead", {}, h("tr", {}, names.map((name) => h("th", { scope: "col" }, name))));
+}
+
+function row(item, world) {
+  const picture = h("span", { class: "shot thumb" });
+  const crop = h("span", { class: "crop" });
+  showPicture(picture, pictureAddress(item.snapshot_url, null), t("picture.vehicle"));
+  showPicture(crop, pictureAddress(item.plate_snapshot_url, null), t("picture.plate"), { bare: true });
+  const open = () => openDetection(item.id, world);
+  const button = h("button", {
+    class: "plain-button", type: "button",
+    "aria-label": t("card.open", { plate: item.plate ?? t("plate.none"), camera: cameras.name(item.camera_id), time: clockTime(item.started_at) }),
+  }, plateElement(item.plate, item.plate_format, { uncertain: item.uncertain, small: true }));
+  return h("tr", { data: { id: item.id }, on: { click: open } },
+    h("td", {}, picture),
+    h("td", { class: "cell-plate" }, button, crop, markOf(item)),
+    h("td", { class: "cell-time" }, h("time", { datetime: item.started_at }, h("strong", {}, clockTime(item.started_at)), h("span", { class: "muted" }, day(item.started_at)))),
+    h("td", { data: { camera: item.camera_id } }, cameras.name(item.camera_id)),
+    h("td", {}, vehicle(item.type)),
+    h("td", {}, item.plate ? confidence(item.plate_confidence) : ""));
+}

@@ -1,0 +1,14 @@
+// A camera's state in colour, shape and words.
+
+import { h } from "../dom.js";
+import { maybe, t } from "../i18n.js";
+
+export function stateBadge(state) {
+  return h("span", { class: `state ${state}` }, h("span", { class: `state-mark ${state}`, "aria-hidden": "true" }), t(`state.${state}`));
+}
+
+/** Why a camera is in its state, in the reader's words where the dictionary has the reason's code. */
+export function reasonOf(camera) {
+  const { reason, reason_code: code } = camera.status ?? {};
+  return code ? maybe(`reason.${code}`, reason) : reason ?? "";
+}
