@@ -8,7 +8,7 @@ from functions.post_processing.plates import distance
 from functions.shared.inference import Box, Observation, PlateReading
 
 # Overlap above which two boxes show the same vehicle (a car that is also taken for a truck), or the same plate.
-SAME_VEHICLE, ONE_VEHICLE, SAME_PLATE = 0.7, 0.9, 0.3
+SAME_VEHICLE, SAME_PLATE = 0.7, 0.3
 # Two plates this sure and this different are two plates, though one vehicle's box holds both.
 SURE, DIFFERENT = 0.7, 3.0
 
@@ -44,10 +44,7 @@ def _same_plate(better: PlateReading, other: PlateReading, overlap: float) -> bo
     """`overlap` is the vehicles'; 0 when one of the plates has none."""
     if better.box.iou(other.box) >= SAME_PLATE:
         return True
-    apart = distance(better.text, other.text)
-    if overlap >= ONE_VEHICLE:
-        return other.confidence < SURE or apart < DIFFERENT
-    return overlap >= SAME_VEHICLE and apart <= 1.0
+    return overlap >= SAME_VEHICLE and (other.confidence < SURE or distance(better.text, other.text) < DIFFERENT)
 
 
 def _overlap(one: Observation, other: Observation) -> float:

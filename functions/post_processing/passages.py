@@ -23,6 +23,8 @@ PARKED_MEMORY_S, MISSES = 600.0, 2
 # Overlap (intersection over union) of the boxes of a vehicle that has not moved, and of one that barely has.
 STILL, BARELY = 0.8, 0.7
 MAX_SIGHTINGS = 40
+# How much clearer a sighting must be than the one shown, to be shown in its place.
+CLEARLY_BETTER = 1.05
 # The least confidence that opens a passage: of a vehicle without a plate, of a plate without a vehicle.
 LEAST_VEHICLE, LEAST_PLATE = 0.4, 0.35
 
@@ -236,20 +238,19 @@ def best_shown(sightings: Sequence[Sighting], new: Sighting, plate: str | None) 
     """
     shown = [item for item in sightings if item.snapshot_key is not None]
 
-    def rank(item: Sighting) -> tuple[bool, float, bool]:
+    def rank(item: Sighting) -> tuple[bool, float]:
         text = item.candidates[0].text if item.candidates else None
-        # At equal standing what is stored stays.
-        return text == plate, round(score(item), 3), item is not new
+        # What is stored stays, unless the new one is better by more than a trifle.
+        return text == plate, score(item) * (1 / CLEARLY_BETTER if item is new else 1.0)
 
     return max(shown, key=rank)
 
 
 def crowded_out(sightings: Sequence[Sighting], keep: Sighting) -> Sighting | None:
-    """The least telling sighting of a passage that has too many: never the first, the last two or one with pictures."""
+    """The least telling sighting of a passage that has too many: never the first, the last two or the one shown."""
     if len(sightings) <= MAX_SIGHTINGS:
         return None
-    plain = [item for item in sightings[1:-2] if item is not keep and item.snapshot_key is None]
-    return min(plain, key=score, default=None)
+    return min((item for item in sightings[1:-2] if item is not keep), key=score)
 
 
 def vehicle_of(sightings: Sequence[Sighting]) -> tuple[str | None, float | None]:

@@ -126,8 +126,8 @@ class FrameService:
                 raise _PicturesWanted(wanted)
             await repository.mark_processed(session, meta)
             threshold = await self._threshold(session, meta.camera_id)
-            for change in changes:
-                await _write(session, meta, change, threshold)
+            spare = [key for change in changes for key in await _write(session, meta, change, threshold)]
+        await self._delete_pictures(spare)
         metrics.OBSERVATIONS.labels("joined").inc(sum(change.known for change in changes))
         metrics.OBSERVATIONS.labels("opened").inc(sum(not change.known for change in changes))
         metrics.OBSERVATIONS.labels("ignored").inc(len(sightings) - len(changes))
@@ -191,12 +191,16 @@ class FrameService:
             spare = await repository.forget_spare_pictures(session, row)
             enqueue(session, recorded(row))
         metrics.PASSAGES.labels("none" if row.plate is None else "uncertain" if row.uncertain else "read").inc()
-        for key in spare:
+        await self._delete_pictures(spare)
+        return True
+
+    async def _delete_pictures(self, keys: Sequence[str]) -> None:
+        """After the commit that let go of them; one that cannot be deleted now is left to the retention."""
+        for key in keys:
             try:
                 await self._store.delete(key)
             except GTVisionError as error:
                 log.warning("spare_picture_stays", key=key, reason=error.message)
-        return True
 
     async def forget(self) -> None:
         """Delete what only guards against repeats, a day later, in small batches."""
@@ -249,8 +253,11 @@ def _pictures(jpeg: bytes, sightings: list[Sighting]) -> list[tuple[bytes, bytes
     return [snapshots.pictures(frame, sighting) for sighting in sightings]
 
 
-async def _write(session: AsyncSession, meta: FrameMeta, change: Change, threshold: float) -> None:
-    """Write one change: detection, observation, and an event where its plate is new."""
+async def _write(session: AsyncSession, meta: FrameMeta, change: Change, threshold: float) -> list[str]:
+    """Write one change: detection, observation, and an event where its plate is new.
+
+    Returns the keys of pictures that nothing refers to any more.
+    """
     row = await _row(session, meta, change)
     plate_before = row.plate
     _fill(row, change, threshold)
@@ -259,11 +266,13 @@ async def _write(session: AsyncSession, meta: FrameMeta, change: Change, thresho
     if change.shown is not sighting:
         sighting = passages.without_pictures(sighting)
     repository.add_sighting(session, row.id, sighting)
-    spare = passages.crowded_out(change.sightings, change.shown)
-    if spare is not None and spare.id != sighting.id:
-        await repository.drop_sighting(session, spare)
     if row.plate is not None and row.plate != plate_before:
         enqueue(session, recorded(row))
+    spare = passages.crowded_out(change.sightings, change.shown)
+    if spare is None or spare.id == sighting.id:
+        return []
+    await repository.drop_sighting(session, spare)
+    return [key for key in (spare.snapshot_key, spare.plate_snapshot_key) if key is not None]
 
 
 async def _row(session: AsyncSession, meta: FrameMeta, change: Change) -> Detection:

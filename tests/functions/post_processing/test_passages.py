@@ -1,0 +1,235 @@
+"""Which observations become one detection: whole scenes through the service, on both databases."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from functions.post_processing.service import FrameService, Outcome
+from functions.shared.contracts import now
+from functions.shared.store import FolderStore
+from functions.shared.tables import ProcessedFrame
+from tests.functions.post_processing.conftest import Memory, Show
+from tests.functions.post_processing.scenes import Film, ScriptedInference, box, car, plate
+
+
+async def test_a_vehicle_that_drives_through_is_one_detection(show: Show, memory: Memory) -> None:
+    await show(
+        (0, car(50, 20, size=60)),
+        (1, car(120, 60, "ABC1D23", 0.6, size=80)),
+        (2, car(200, 110, "ABC1D23", 0.95, size=110)),
+        (3, car(300, 180, "ABC1D23", 0.9, size=150)),
+    )
+    (found,) = await memory.detections()
+    assert found.plate == "ABC1D23"
+    assert found.plate_reversed == "32D1CBA"
+    assert found.plate_format == "br_mercosul"
+    assert found.vehicle_type == "car"
+    assert (found.ended_at - found.started_at).total_seconds() == 3
+    assert found.observation_count == 4
+    assert not found.uncertain
+    assert not found.final
+    assert len(await memory.observations()) == 4
+
+
+async def test_two_cars_side_by_side_stay_two(show: Show, memory: Memory) -> None:
+    await show(
+        (0, car(50, 50, "ABC1D23"), car(350, 50, "XYZ9K88")),
+        (1, car(360, 90, "XYZ9K88"), car(60, 90, "ABC1D23")),
+        (2, car(70, 130, "ABC1D23"), car(370, 130, "XYZ9K88")),
+    )
+    assert sorted(str(text) for text in await memory.plates()) == ["ABC1D23", "XYZ9K88"]
+    assert [row.observation_count for row in await memory.detections()] == [3, 3]
+
+
+async def test_alike_plates_in_one_frame_are_two_vehicles(show: Show, memory: Memory) -> None:
+    """Two cars of one fleet: their numbers differ by one."""
+    await show(
+        (0, car(50, 50, "ABC1D23", 0.95), car(350, 50, "ABC1D24", 0.95)),
+        (1, car(60, 80, "ABC1D23", 0.95), car(360, 80, "ABC1D24", 0.95)),
+    )
+    assert sorted(str(text) for text in await memory.plates()) == ["ABC1D23", "ABC1D24"]
+
+
+async def test_a_car_behind_another_at_the_same_place_is_another(show: Show, memory: Memory) -> None:
+    await show((0, car(50, 50, "ABC1D23")), (1, car(50, 50, "QWE5R66")), (2, car(55, 52, "QWE5R66")))
+    assert await memory.plates() == ["ABC1D23", "QWE5R66"]
+
+
+async def test_misread_frames_are_outvoted(show: Show, memory: Memory) -> None:
+    await show(
+        (0, car(50, 50, "A8C1O23", 0.55)),
+        (1, car(80, 70, "ABC1D23", 0.92)),
+        (2, car(110, 90, "ABC1D28", 0.6)),
+        (3, car(140, 110, "ABC1D23", 0.9)),
+    )
+    (found,) = await memory.detections()
+    assert found.plate == "ABC1D23"
+    assert found.candidates[0]["text"] == "ABC1D23"
+    assert {item["text"] for item in found.candidates} >= {"ABC1D28", "A8C1O23"}
+
+
+async def test_a_wholly_wrong_doubtful_reading_of_a_standing_car_joins_it(show: Show, memory: Memory) -> None:
+    await show((0, car(50, 50, "ABC1D23", 0.9)), (1, car(51, 50, "IIJ1F17", 0.32)), (2, car(50, 51, "ABC1D23", 0.9)))
+    assert await memory.plates() == ["ABC1D23"]
+
+
+async def test_an_unread_vehicle_joins_the_passage_near_it(show: Show, memory: Memory) -> None:
+    await show(
+        (0, car(50, 50, "ABC1D23"), car(350, 50, "XYZ9K88")),
+        (1, car(60, 90), car(360, 90)),
+        (2, car(70, 130, "ABC1D23"), car(370, 130)),
+    )
+    found = {row.plate: row.observation_count for row in await memory.detections()}
+    assert found == {"ABC1D23": 3, "XYZ9K88": 3}
+
+
+async def test_after_the_gap_the_same_plate_is_a_new_passage(show: Show, memory: Memory) -> None:
+    """Frames in between show the street without it."""
+    await show((0, car(50, 50, "ABC1D23")), (1,), (2,), (3,), (6, car(300, 50, "ABC1D23")))
+    assert await memory.plates() == ["ABC1D23", "ABC1D23"]
+
+
+async def test_a_silence_of_the_camera_is_no_gap(show: Show, memory: Memory) -> None:
+    """Stopped at a red light: nothing moves, so capture sends no frame for longer than the gap."""
+    await show((0, car(50, 50, "ABC1D23")), (1, car(52, 50, "ABC1D23")), (7, car(60, 50, "ABC1D23")))
+    assert await memory.plates() == ["ABC1D23"]
+
+
+async def test_a_parked_car_is_one_detection(service: FrameService, film: Film, memory: Memory) -> None:
+    """Seen only by the heartbeat of a still camera, every 30 s, without a plate; closed in between."""
+    film.start = now() - timedelta(seconds=5)
+    for second in range(0, 300, 30):
+        film.start = now() - timedelta(seconds=5 + second)
+        await service.read(*film.frame(second, car(50, 50)))
+        await service.sweep(idle=True)
+    assert len(await memory.detections()) == 1
+
+
+async def test_a_moving_car_before_a_parked_one_is_its_own(show: Show, memory: Memory) -> None:
+    await show(
+        (0, car(50, 50)), (1, car(50, 50)), (2, car(50, 50), car(300, 40, "ABC1D23")),
+        (3, car(51, 50), car(200, 45, "ABC1D23")), (4, car(50, 50), car(100, 50, "ABC1D23")), (5, car(50, 50)),
+    )  # fmt: skip
+    found = {row.plate: row.observation_count for row in await memory.detections()}
+    assert found == {None: 6, "ABC1D23": 3}
+
+
+async def test_a_frame_that_comes_late_joins_its_passage(show: Show, memory: Memory) -> None:
+    await show((0, car(50, 50, "ABC1D23")), (2, car(110, 90, "ABC1D23")), (1, car(80, 70, "ABC1D23")))
+    (found,) = await memory.detections()
+    assert found.observation_count == 3
+    assert (found.ended_at - found.started_at).total_seconds() == 2
+    assert found.last_box == [110, 90, 210, 160]
+
+
+async def test_a_late_frame_from_before_moves_the_start(show: Show, memory: Memory, film: Film) -> None:
+    await show((3, car(110, 90, "ABC1D23")), (1, car(50, 50, "ABC1D23")))
+    (found,) = await memory.detections()
+    assert found.started_at == film.start + timedelta(seconds=1)
+    assert found.ended_at == film.start + timedelta(seconds=3)
+
+
+async def test_a_late_frame_joins_a_passage_that_was_closed(
+    service: FrameService, film: Film, memory: Memory, show: Show
+) -> None:
+    await show((0, car(50, 50, "ABC1D23", 0.5)), (8, car(400, 200, "QWE5R66")))
+    assert await service.sweep(idle=True) == 1
+    await show((1, car(60, 55, "ABC1D23", 0.95)))
+    assert await memory.plates() == ["ABC1D23", "QWE5R66"]
+
+
+async def test_one_vehicle_seen_twice_in_a_frame_is_one(show: Show, memory: Memory) -> None:
+    """The detector takes a car for a truck too, and lettering on it for a second plate."""
+    double = car(52, 51, "OFERTAS", 0.4, kind="truck", seen=0.5)
+    await show((0, car(50, 50, "ABC1D23", 0.9), double), (1, double, car(55, 60, "ABC1D23", 0.9)))
+    assert await memory.plates() == ["ABC1D23"]
+    assert len(await memory.observations()) == 2
+
+
+async def test_a_plate_alone_finds_its_vehicle(show: Show, memory: Memory) -> None:
+    alone = car(50, 50).model_copy(update={"vehicle": None, "plate": plate("ABC1D23", 0.9, box(85, 100, 30, 10))})
+    await show((0, car(50, 50), alone), (1, alone), (2, car(52, 52, "ABC1D23")))
+    (found,) = await memory.detections()
+    assert (found.plate, found.observation_count, found.vehicle_type) == ("ABC1D23", 3, "car")
+
+
+@pytest.mark.parametrize(("seen", "count"), [(0.3, 0), (0.6, 1)])
+async def test_a_faint_vehicle_without_a_plate_opens_nothing(
+    show: Show, memory: Memory, seen: float, count: int
+) -> None:
+    await show((0, car(50, 50, seen=seen)))
+    assert len(await memory.detections()) == count
+
+
+async def test_a_fast_car_keeps_its_one_detection(show: Show, memory: Memory) -> None:
+    """No overlap from frame to frame, the first two without a plate."""
+    await show((0, car(10, 40)), (1, car(180, 60)), (2, car(350, 80, "ABC1D23")), (3, car(520, 100)))
+    assert await memory.plates() == ["ABC1D23"]
+
+
+async def test_a_follower_is_not_taken_for_the_one_that_left(show: Show, memory: Memory) -> None:
+    await show(
+        (0, car(100, 10, "ABC1D23")), (1, car(100, 110, "ABC1D23")), (2, car(100, 210, "ABC1D23"), car(100, 10)),
+        (3, car(100, 110)), (4, car(100, 210, "QWE5R66")),
+    )  # fmt: skip
+    found = {row.plate: row.observation_count for row in await memory.detections()}
+    assert found == {"ABC1D23": 3, "QWE5R66": 3}
+
+
+async def test_a_passage_keeps_a_bounded_number_of_observations(memory: Memory, show: Show, store: FolderStore) -> None:
+    await show(*((second / 10, car(50, 50, "ABC1D23", 0.5 + second / 200)) for second in range(70)))
+    (found,) = await memory.detections()
+    assert found.observation_count == 70
+    kept = await memory.observations()
+    assert len(kept) == 40
+    kept_keys = {key for row in kept for key in (row.snapshot_key, row.plate_snapshot_key) if key}
+    assert {found.snapshot_key, found.plate_snapshot_key} <= kept_keys
+    assert kept_keys == {str(path.relative_to(store.root)) for path in store.root.rglob("*.jpg")}
+
+
+async def test_cameras_do_not_share_passages(
+    service: FrameService, inference: ScriptedInference, memory: Memory
+) -> None:
+    for name in ("north", "south"):
+        await service.read(*Film(inference, name).frame(0, car(50, 50, "ABC1D23")))
+    assert [row.camera_id for row in await memory.detections()] == ["north", "south"]
+
+
+async def test_the_pictures_are_those_of_the_clearest_reading(
+    show: Show, memory: Memory, store: FolderStore, service: FrameService
+) -> None:
+    await show(
+        (0, car(50, 50, "ABC1D28", 0.5)), (1, car(80, 70, "ABC1D23", 0.95, size=160)), (2, car(110, 90, "ABC1D23", 0.7))
+    )
+    (found,) = await memory.detections()
+    seen = next(row for row in await memory.observations() if row.plate_confidence == 0.95)
+    assert found.box == seen.vehicle_box == [80, 70, 240, 182]
+    assert (found.snapshot_key, found.plate_snapshot_key) == (seen.snapshot_key, seen.plate_snapshot_key)
+    assert found.snapshot_key is not None
+    assert found.plate_snapshot_key is not None
+    assert (await store.get(found.snapshot_key))[:3] == b"\xff\xd8\xff"
+    assert (await store.get(found.plate_snapshot_key))[:3] == b"\xff\xd8\xff"
+    # The first picture is spare once the passage has ended.
+    assert len([path for path in store.root.rglob("*.jpg")]) == 4
+    async with service.db.transaction() as session:
+        later = found.ended_at + timedelta(seconds=30)
+        session.add(ProcessedFrame(id="gate:later", camera_id="gate", captured_at=later, processed_at=later))
+    assert await service.sweep(idle=False) == 1
+    left = {str(path.relative_to(store.root)) for path in store.root.rglob("*.jpg")}
+    assert left == {found.snapshot_key, found.plate_snapshot_key}
+
+
+async def test_a_frame_too_old_is_not_read(service: FrameService, inference: ScriptedInference) -> None:
+    film = Film(inference, start=now() - timedelta(seconds=60))
+    assert await service.read(*film.frame(0, car(50, 50))) is Outcome.TOO_OLD
+    assert inference.calls == 0
+
+
+async def test_an_old_picture_given_by_http_is_read(
+    service: FrameService, inference: ScriptedInference, memory: Memory
+) -> None:
+    meta, jpeg = Film(inference, start=now() - timedelta(days=2)).frame(0, car(50, 50, "ABC1D23"))
+    assert await service.read(meta.model_copy(update={"source": "ingest"}), jpeg) is Outcome.RECORDED
+    assert await memory.plates() == ["ABC1D23"]
