@@ -74,6 +74,11 @@ class Client:
         self._sessions = sessions or Sessions()
         self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT, headers={"User-Agent": "gtvision"})
 
+    @property
+    def session(self) -> Session | None:
+        """The stored session of this address."""
+        return self._sessions.get(self.url)
+
     def close(self) -> None:
         self._http.close()
 

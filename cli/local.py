@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -17,6 +18,7 @@ from cli.stack.child import Tell
 from cli.stack.options import StackOptions, model_repository
 from cli.stack.screen import Screen
 from cli.stack.stack import Stack
+from cli.stack.work import end_descendants, in_thread
 from functions.shared.errors import GTVisionError, Unavailable
 
 VITAL = ("nats", "functions", "triton")
@@ -90,9 +92,10 @@ async def serve(
     stack = Stack(options, tell=_watching(screen, failure))
     async with _ended_by_signal() as ended:
         stack.reserve()
+        work = in_thread(lambda: prepare(stack))
         try:
             async with _either(ended, failure) as race:
-                await race(asyncio.to_thread(prepare, stack))
+                await race(asyncio.shield(work))
                 await race(stack.start())
                 await race(ready(stack))
                 await race(asyncio.Event().wait())
@@ -101,9 +104,21 @@ async def serve(
         finally:
             screen.closing = True
             screen.rest()
+            await _give_up(work, stack)
             await stack.stop()
             screen.event("ended")
     screen.line("Ended.")
+
+
+async def _give_up(work: asyncio.Future[Any], stack: Stack) -> None:
+    """End what `work` has started, until it has noticed."""
+    spared = {*stack.pids().values(), stack.guardian_pid or 0}
+    until = time.monotonic() + 2.0
+    while not work.done() and time.monotonic() < until:
+        end_descendants(spared)
+        await asyncio.sleep(0.1)
+    if work.done() and not work.cancelled():
+        work.exception()  # seen: what broke because it was ended is no news
 
 
 class _Ended(Exception):

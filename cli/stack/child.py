@@ -117,7 +117,7 @@ class Child:
             *self.part.argv, env=dict(self.part.env), cwd=self.part.cwd, start_new_session=True, limit=_MAX_LINE,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
-        self._enlist(f"+{process.pid}")
+        self._enlist(f"add -{process.pid}")
         self.log.tail.clear()
         self._tell(self.part.name, "started", f"pid {process.pid}")
         watcher = asyncio.create_task(self._await_ready(process))
@@ -134,7 +134,7 @@ class Child:
 
     def _end_group(self, group: int) -> None:
         _signal(group, signal.SIGKILL)
-        self._enlist(f"-{group}")
+        self._enlist(f"drop -{group}")
 
     async def _pump(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None

@@ -1,8 +1,9 @@
 """The guardian: a process that ends what a local run started when the run itself is killed.
 
-It reads `+PGID` and `-PGID` lines from standard input, a pipe from the supervisor. When the pipe closes, which also
-happens when the supervisor is killed with SIGKILL, every process group still on the list gets SIGTERM and, a little
-later, SIGKILL. Started with `python -I FILE`, so it imports nothing but the standard library.
+It reads lines `add N` and `drop N` from standard input, a pipe from the supervisor: N is a pid or, below zero, a
+process group, as for kill(2). When the pipe closes, which also happens when the supervisor is killed with SIGKILL,
+everything still on the list gets SIGTERM and, a little later, SIGKILL. Started with `python -I FILE`, it imports the
+standard library alone.
 """
 
 from __future__ import annotations
@@ -16,38 +17,38 @@ import time
 GRACE_S = 3.0
 
 
-def kill(group: int, number: int) -> bool:
-    """Whether the process group was there to be signalled."""
+def kill(target: int, number: int) -> bool:
+    """Whether the process or group was there to be signalled."""
     try:
-        os.killpg(group, number)
+        os.kill(target, number)
     except (ProcessLookupError, PermissionError):
         return False
     return True
 
 
 def watch() -> set[int]:
-    """The process groups on the list when the pipe closed."""
-    groups: set[int] = set()
+    """What is on the list when the pipe closes."""
+    listed: set[int] = set()
     for line in sys.stdin:
         with contextlib.suppress(ValueError):
-            number = int(line[1:])
-            if line.startswith("+"):
-                groups.add(number)
+            word, number = line.split()
+            if word == "add":
+                listed.add(int(number))
             else:
-                groups.discard(number)
-    return groups
+                listed.discard(int(number))
+    return listed - {0, -1}
 
 
 def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    left = {group for group in watch() if kill(group, signal.SIGTERM)}
+    left = {target for target in watch() if kill(target, signal.SIGTERM)}
     until = time.monotonic() + GRACE_S
     while left and time.monotonic() < until:
         time.sleep(0.1)
-        left = {group for group in left if kill(group, 0)}
-    for group in left:
-        kill(group, signal.SIGKILL)
+        left = {target for target in left if kill(target, 0)}
+    for target in left:
+        kill(target, signal.SIGKILL)
 
 
 if __name__ == "__main__":

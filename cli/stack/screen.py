@@ -21,7 +21,7 @@ class Screen:
     """Hears what the parts do (`tell`) and shows it: people see lines and a spinner, machines one object a line."""
 
     def __init__(self, as_json: bool = False) -> None:
-        self._json = as_json
+        self.json = as_json
         self.console = Console(highlight=False, soft_wrap=True)
         self._spinner = self.console.status("")
         self._began: dict[str, float] = {}
@@ -31,17 +31,17 @@ class Screen:
 
     def line(self, text: str) -> None:
         """A line for people alone."""
-        if not self._json:
+        if not self.json:
             self.console.print(text)
 
     def event(self, name: str, **facts: Any) -> None:
         """An object for machines alone."""
-        if self._json:
+        if self.json:
             print_line({"event": name, **facts})
 
     def tell(self, part: str, event: str, detail: str) -> None:
         self.event(event, part=part, detail=detail)
-        if self._json or self.closing:
+        if self.json or self.closing:
             return
         name = title(part)
         if event == "started":
@@ -63,7 +63,7 @@ class Screen:
 
     def working(self, text: str) -> None:
         """Show `text` beside the spinner until `rest`."""
-        if not self._json and self.console.is_terminal:
+        if not self.json and self.console.is_terminal:
             self._spinner.update(text)
             self._spinner.start()
 

@@ -20,7 +20,7 @@ from cli.stack.ports import LOOPBACK, free_port, require_free
 from functions.shared.errors import Unavailable
 from functions.shared.logs import redact
 
-STOP_SERVERS_S, STOP_NATS_S = 5.0, 2.0
+STOP_SERVERS_S, STOP_NATS_S = 4.0, 2.0
 
 
 def silent(_part: str, _event: str, _detail: str) -> None:
@@ -154,9 +154,16 @@ class Stack:
                 self._guardian.stdin.write(f"{line}\n".encode())
                 self._guardian.stdin.flush()
 
-    def guard(self, pid: int) -> None:
-        """Have the process group of `pid`, started elsewhere, ended should this process be killed."""
-        self._enlist(f"+{pid}")
+    def guard(self, target: int) -> None:
+        """Have a process started elsewhere, or below zero a process group, ended should this process be killed."""
+        self._enlist(f"add {target}")
+
+    def unguard(self, target: int) -> None:
+        self._enlist(f"drop {target}")
+
+    @property
+    def guardian_pid(self) -> int | None:
+        return self._guardian.pid if self._guardian else None
 
     async def __aenter__(self) -> Stack:
         await self.start()
