@@ -21,6 +21,7 @@ from functions.shared.context import Context
 from functions.shared.contracts import CameraSpec
 from functions.shared.errors import BusUnavailable, GTVisionError
 from functions.shared.tables import Camera
+from functions.shared.tasks import end
 from functions.shared.topology import CAMERAS_KV
 
 log = logs.get("cameras")
@@ -126,10 +127,7 @@ async def keep_specs(context: Context) -> AsyncIterator[None]:
         yield
     finally:
         line = _lines.pop(context, _Line())
-        ending = [task, *line.announcing, *([line.opening] if line.opening else [])]
-        for one in ending:
-            one.cancel()
-        await asyncio.gather(*ending, return_exceptions=True)
+        await end(task, *line.announcing, *([line.opening] if line.opening else []))
 
 
 async def _keep(context: Context) -> None:

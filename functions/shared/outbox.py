@@ -15,6 +15,7 @@ from functions.shared.contracts import Message, now
 from functions.shared.db import Database
 from functions.shared.errors import GTVisionError
 from functions.shared.tables import OutboxMessage
+from functions.shared.tasks import end
 
 log = logs.get("outbox")
 
@@ -68,9 +69,7 @@ class Relay:
 
     async def close(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+            await end(self._task)
 
     async def _run(self) -> None:
         while True:

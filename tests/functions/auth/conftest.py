@@ -14,15 +14,10 @@ PASSWORD = "Quarto-Verde-77-Onibus"
 
 
 @pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
-
-
-@pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> FunctionSettings:
     return FunctionSettings(
-        data_dir=tmp_path / "data", database_url=database_url, migrate_on_start=True, admin_password=PASSWORD,
-        nats_url="nats://127.0.0.1:9", fernet_keys=(),
+        data_dir=tmp_path / "data", database_url=database_url, admin_password=PASSWORD,
+        nats_url="nats://127.0.0.1:9",
     )  # fmt: skip
 
 

@@ -24,12 +24,6 @@ class Register(Served):
     headers: dict[str, str] = field(default_factory=dict)
 
 
-@pytest.fixture(scope="session")
-def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    with NatsServer(tmp_path_factory.mktemp("nats")) as server:
-        yield server
-
-
 @pytest.fixture
 def own_nats(tmp_path: Path) -> Iterator[NatsServer]:
     """A server of the test's own, to be killed; not started yet."""
@@ -38,21 +32,16 @@ def own_nats(tmp_path: Path) -> Iterator[NatsServer]:
     server.kill()
 
 
-@pytest.fixture
-def database_url(tmp_path: Path) -> str:
-    return f"sqlite+aiosqlite:///{tmp_path / 'test.db'}"
-
-
 def settings_of(tmp_path: Path, database_url: str, nats_url: str) -> FunctionSettings:
     return FunctionSettings(
-        data_dir=tmp_path / "data", database_url=database_url, migrate_on_start=True, admin_password=PASSWORD,
+        data_dir=tmp_path / "data", database_url=database_url, admin_password=PASSWORD,
         nats_url=nats_url,
     )  # fmt: skip
 
 
 @pytest.fixture
-def settings(tmp_path: Path, database_url: str, nats: NatsServer) -> FunctionSettings:
-    return settings_of(tmp_path, database_url, nats.url)
+def settings(tmp_path: Path, database_url: str, nats_server: NatsServer) -> FunctionSettings:
+    return settings_of(tmp_path, database_url, nats_server.url)
 
 
 @asynccontextmanager
