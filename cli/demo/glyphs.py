@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import Any
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 Point = tuple[float, float]
-Image = npt.NDArray[np.uint8]
+Image = npt.NDArray[Any]
+"""uint8: height x width, or height x width x channels (B, G, R and perhaps alpha)."""
 
 
 def _arc(cx: float, cy: float, rx: float, ry: float, start: float, end: float) -> list[Point]:
@@ -119,6 +121,4 @@ def draw_text(
         y0 = top + thickness / 2
         for stroke in strokes(character):
             points = np.array([(x0 + x * scale, y0 + y * unit) for x, y in stroke]) * (1 << _SHIFT)
-            cv2.polylines(
-                canvas, [points.round().astype(np.int32)], False, color, thickness, cv2.LINE_AA, shift=_SHIFT
-            )
+            cv2.polylines(canvas, [points.round().astype(np.int32)], False, color, thickness, cv2.LINE_AA, shift=_SHIFT)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 import cv2
 import numpy as np
@@ -29,15 +29,15 @@ _DIGITS = "0123456789"
 OLD_PATTERN, MERCOSUL_PATTERN = "LLLDDDD", "LLLDLDD"
 
 
-class PlateStyle(str, Enum):
-    """How the plate looks. The values are what the truth file says as `plate_format`, but for the colour."""
+class PlateStyle(StrEnum):
+    """How the plate looks. The values are what the truth file calls `plate_style`."""
 
     OLD = "old"
     MERCOSUL = "mercosul"
     MERCOSUL_COMMERCIAL = "mercosul_commercial"
 
     @property
-    def format(self) -> str:
+    def plate_format(self) -> str:
         return "old" if self is PlateStyle.OLD else "mercosul"
 
 

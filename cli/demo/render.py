@@ -18,7 +18,9 @@ from cli.demo.scenes import FPS, CameraSpec, Lane, Trip, plates_of
 from cli.demo.sprites import Sprite
 from cli.demo.street import paint_street
 
-READABLE_HEIGHT = 20.0  # pixels of a plate's height from which it counts as readable
+# A plate counts as readable from this height: in pixels for the reader, and as a part of the picture's height for the
+# detector, which sees the picture reduced.
+READABLE_PIXELS, READABLE_PART = 18.0, 0.026
 _SHUTTER = 0.22  # of a frame's time
 _NOISES = 10
 _FADE_FRAMES = 12
@@ -112,7 +114,12 @@ def frames(spec: CameraSpec, cutouts: dict[str, Cutout]) -> Iterator[Image]:
 def _box(corners: tuple[float, float, float, float], spec: CameraSpec) -> list[float]:
     left, top, right, bottom = corners
     width, height = spec.view.width, spec.view.height_px
-    clipped = (min(max(left, 0), width), min(max(top, 0), height), min(max(right, 0), width), min(max(bottom, 0), height))
+    clipped = (
+        min(max(left, 0), width),
+        min(max(top, 0), height),
+        min(max(right, 0), width),
+        min(max(bottom, 0), height),
+    )
     return [round(value, 1) for value in clipped]
 
 
@@ -133,7 +140,8 @@ def plate_height(passage: Passage, seen: Seen) -> float:
 def readable(spec: CameraSpec, passages: list[Passage], passage: Passage, frame: int) -> bool:
     """The plate is large enough, wholly in the picture, and no nearer vehicle covers it."""
     seen = passage.at(frame)
-    if seen is None or plate_height(passage, seen) < READABLE_HEIGHT or seen.fade < 1:
+    least = max(READABLE_PIXELS, READABLE_PART * spec.view.height_px)
+    if seen is None or plate_height(passage, seen) < least or seen.fade < 1:
         return False
     left, top, right, bottom = _plate_box(passage, seen)
     if left < 4 or top < 4 or right > spec.view.width - 4 or bottom > spec.view.height_px - 4:
@@ -182,7 +190,7 @@ def _passage_truth(spec: CameraSpec, passages: list[Passage], number: int) -> di
     return {
         "id": f"{spec.name}-{number + 1:02d}",
         "plate": passage.plate.text,
-        "plate_format": passage.plate.style.format,
+        "plate_format": passage.plate.style.plate_format,
         "plate_style": passage.plate.style.value,
         "type": passage.sprite.kind,
         "t_enter": visible[0] / FPS,
@@ -200,7 +208,11 @@ def _encoder_options(gop: int) -> dict[str, object]:
 
 
 def write_video(
-    path: Path, pictures: Iterator[Image], size: tuple[int, int], gop: int, on_frame: Callable[[int], None] | None = None
+    path: Path,
+    pictures: Iterator[Image],
+    size: tuple[int, int],
+    gop: int,
+    on_frame: Callable[[int], None] | None = None,
 ) -> int:
     """H.264 at 25 frames/s, closed GOPs, no B-frames, one slice a picture. Returns the number of frames."""
     count = 0

@@ -84,9 +84,9 @@ class CameraSpec:
 AVENUE = CameraSpec(
     name="avenida-atlantica",
     title="Avenida Atlântica",
-    view=View(1920, 1080, 1480, 150, 4.0),
-    street=Street((-7.6, 0.6), (-3.4,), (-12.5, 4.2), 5),
-    lanes=(Lane(-5.2), Lane(-1.4, away=True)),
+    view=View(1920, 1080, 1480, 130, 3.3),
+    street=Street((-7.2, 0.7), (-3.2,), (-11.5, 3.8), 5),
+    lanes=(Lane(-4.75, slow=0.2), Lane(-1.3, away=True, slow=0.24)),
     trips=(
         Trip("roadster", 0, 3.0),
         Trip("coupe", 1, 5.5),

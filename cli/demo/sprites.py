@@ -37,7 +37,7 @@ class Sprite:
             self.levels.append(cv2.resize(self.levels[-1], None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA))
 
     def scale_for(self, ppm: float) -> float:
-        return ppm * self.metres / self.size[0]
+        return float(ppm * self.metres / self.size[0])
 
     def box(self, at: tuple[float, float], ppm: float) -> tuple[float, float, float, float]:
         """The vehicle's box (left, top, right, bottom) when its ground point stands at `at`."""
@@ -47,7 +47,8 @@ class Sprite:
 
     def plate_at(self, at: tuple[float, float], ppm: float) -> Points:
         scale = self.scale_for(ppm)
-        return (self.plate - self.ground) * scale + np.array(at)
+        corners: Points = (self.plate - self.ground) * scale + np.array(at)
+        return corners
 
     def draw(
         self, frame: Image, at: tuple[float, float], ppm: float, moved: tuple[float, float], fade: float = 1.0
@@ -97,7 +98,7 @@ def _baked(cutout: Cutout, light: Light, pad: int) -> Image:
     return np.clip(np.dstack([color, whole * 255]), 0, 255).astype(np.uint8)
 
 
-def _shadow(alpha: np.ndarray, width: int) -> np.ndarray:  # type: ignore[type-arg]  # float32, as alpha
+def _shadow(alpha: Image, width: int) -> Image:
     """A soft dark band under the vehicle, which follows the lower edge of its outline."""
     solid = alpha > 0.5
     rows = np.arange(alpha.shape[0])[:, None]
@@ -106,7 +107,7 @@ def _shadow(alpha: np.ndarray, width: int) -> np.ndarray:  # type: ignore[type-a
     return cv2.GaussianBlur(band.astype(np.float32), (0, 0), width * 0.016)
 
 
-def _glow(cutout: Cutout, shape: tuple[int, ...], pad: int) -> np.ndarray:  # type: ignore[type-arg]  # float32 BGR
+def _glow(cutout: Cutout, shape: tuple[int, ...], pad: int) -> Image:
     width = cutout.rgba.shape[1]
     color = (30.0, 30.0, 230.0) if cutout.rear else (205.0, 235.0, 245.0)
     spots = np.zeros(shape, np.float32)

@@ -1,4 +1,4 @@
-"""A street drawn in perspective: sky, buildings, trees, pavement, kerb, road and lane marks; the same for the same seed.
+"""A street drawn in perspective: sky, buildings, trees, pavement, kerb, road, lane marks; the same for the same seed.
 
 The camera is a pinhole `height` metres over the ground that looks along the road. A point `across` metres to the
 right of the vanishing line and `up` metres high, where a metre is `ppm` pixels, is seen at
@@ -7,8 +7,10 @@ right of the vanishing line and `up` metres high, where a metre is `ppm` pixels,
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +19,7 @@ import numpy.typing as npt
 from cli.demo.glyphs import Image
 
 Color = tuple[int, int, int]
-Shade = npt.NDArray[np.float64]
+Shade = npt.NDArray[Any]
 _SHIFT = 4
 
 
@@ -74,7 +76,7 @@ class Painter:
         self._texture()
         return cv2.GaussianBlur(self.canvas, (0, 0), 0.7).astype(np.uint8)
 
-    def _fill(self, points: Sequence[tuple[float, float]], color: Sequence[float]) -> None:
+    def _fill(self, points: Sequence[tuple[float, float]], color: Shade | Color) -> None:
         limit = 20000.0
         array = np.clip(np.array(points), -limit, limit) * (1 << _SHIFT)
         shade = tuple(int(np.clip(value, 0, 255)) for value in color)
@@ -101,10 +103,12 @@ class Painter:
             line = [(float(x), float(base - 4 - wave)) for x, wave in zip(xs, waves, strict=True)]
             self._fill([(-20, base), *line, (self.view.width + 20, base)], color)
 
-    def _strip(self, left: float, right: float, color: Sequence[float], ppm: tuple[float, float] | None = None) -> None:
+    def _strip(self, left: float, right: float, color: Shade | Color, ppm: tuple[float, float] | None = None) -> None:
         far, near = ppm or (0.0, self.near)
         project = self.view.project
-        self._fill([project(left, 0, far), project(right, 0, far), project(right, 0, near), project(left, 0, near)], color)
+        self._fill(
+            [project(left, 0, far), project(right, 0, far), project(right, 0, near), project(left, 0, near)], color
+        )
 
     def _ground(self) -> None:
         left, right = self.street.road
@@ -115,9 +119,9 @@ class Painter:
             self._grass(self.street.lawn)
         self._strip(left, right, (86, 84, 82))
         for edge, outward in ((left, -1), (right, 1)):
-            self._strip(*sorted((edge, edge + outward * 0.16)), (166, 168, 170))
-            self._strip(*sorted((edge + outward * 0.16, edge + outward * 0.30)), (112, 112, 112))
-            self._strip(*sorted((edge - outward * 0.38, edge - outward * 0.28)), (196, 198, 200))
+            self._strip(edge, edge + outward * 0.16, (166, 168, 170))
+            self._strip(edge + outward * 0.16, edge + outward * 0.30, (112, 112, 112))
+            self._strip(edge - outward * 0.38, edge - outward * 0.28, (196, 198, 200))
         for divider in self.street.dividers:
             self._dashes(divider)
         if self.street.crossing is not None:
@@ -164,7 +168,7 @@ class Painter:
         edges = [1.0]
         while edges[-1] < 40:
             edges.append(edges[-1] * float(self.rng.uniform(1.22, 1.5)))
-        for near, far in reversed(list(zip(edges, edges[1:], strict=False))):
+        for near, far in reversed(list(itertools.pairwise(edges))):
             color = np.array(palette[int(self.rng.integers(len(palette)))], float) * self.rng.uniform(0.72, 1.0)
             tall = float(self.rng.uniform(4.5, 11.0))
             self._facade(across, (self.near / far, self.near / near), tall, color * (0.82 if side > 0 else 1.0))
@@ -173,9 +177,12 @@ class Painter:
         far, near = ppm
         project = self.view.project
 
-        def patch(start: float, end: float, low: float, high: float, shade: Sequence[float]) -> None:
+        def patch(start: float, end: float, low: float, high: float, shade: Shade | Color) -> None:
             a, b = (1 / (1 / near + (1 / far - 1 / near) * part) for part in (start, end))
-            self._fill([project(across, low, a), project(across, low, b), project(across, high, b), project(across, high, a)], shade)
+            self._fill(
+                [project(across, low, a), project(across, low, b), project(across, high, b), project(across, high, a)],
+                shade,
+            )
 
         patch(0, 1, 0, tall, color)
         patch(0, 1, tall - 0.35, tall, color * 0.72)
@@ -205,7 +212,10 @@ class Painter:
 
     def _tree(self, x: float, y: float, ppm: float) -> None:
         trunk = 0.13 * ppm
-        self._fill([(x - trunk, y), (x + trunk, y), (x + trunk * 0.7, y - 3 * ppm), (x - trunk * 0.7, y - 3 * ppm)], (52, 66, 78))
+        self._fill(
+            [(x - trunk, y), (x + trunk, y), (x + trunk * 0.7, y - 3 * ppm), (x - trunk * 0.7, y - 3 * ppm)],
+            (52, 66, 78),
+        )
         self._crown(x, y - 4.1 * ppm, 1.6 * ppm, 0.24 * ppm)
 
     def _crown(self, x: float, y: float, radius: float, leaf: float) -> None:
@@ -224,7 +234,9 @@ class Painter:
         top = max(0, round(self.view.vy))
         rows, columns = self.view.height_px - top, self.view.width
         grain = self.rng.normal(0, 4.0, (rows, columns)).astype(np.float32)
-        stains = cv2.resize(self.rng.normal(0, 4.0, (14, 24)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC)
+        stains = cv2.resize(
+            self.rng.normal(0, 4.0, (14, 24)).astype(np.float32), (columns, rows), interpolation=cv2.INTER_CUBIC
+        )
         strength = np.linspace(0.15, 1.0, rows, dtype=np.float32)[:, None]
         field = (cv2.GaussianBlur(grain, (0, 0), 0.8) * 1.6 + stains) * strength
         area = self.canvas[top:].astype(np.float32) + field[..., None]
