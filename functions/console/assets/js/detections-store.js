@@ -39,11 +39,18 @@ function newestFirst(one, other) {
   return order || (other.id > one.id ? 1 : -1);
 }
 
-/** The address of a picture that this page may load: our own path, or another host by https alone. */
-export function pictureAddress(link, otherwise) {
-  if (!link) return otherwise ?? null;
+export function vehiclePicture(item) {
+  return pictureAddress(item.snapshot_url, `/api/detections/${encodeURIComponent(item.id)}/snapshot.jpg`);
+}
+
+export function platePicture(item) {
+  return pictureAddress(item.plate_snapshot_url, `/api/detections/${encodeURIComponent(item.id)}/snapshot.jpg?kind=plate`);
+}
+
+/** An address that this page may load: the link on our own host or by https, else our own path with the cookie. */
+function pictureAddress(link, own) {
+  if (!link) return null;
   const address = new URL(link, location.href);
   if (address.pathname.startsWith("/api/")) return address.pathname + address.search;
-  if (address.origin === location.origin || address.protocol === "https:") return address.href;
-  return otherwise ?? null;
+  return address.origin === location.origin || address.protocol === "https:" ? address.href : own;
 }

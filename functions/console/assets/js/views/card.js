@@ -1,7 +1,7 @@
 // A detection as a card of the live feed; it is changed in place when more is known.
 
 import { cameras } from "../cameras-store.js";
-import { pictureAddress } from "../detections-store.js";
+import { platePicture, vehiclePicture } from "../detections-store.js";
 import { fill, h, icon, setText } from "../dom.js";
 import { clockTime, maybe, t } from "../i18n.js";
 import { confidence, plateElement } from "../plate.js";
@@ -33,9 +33,8 @@ export function detectionCard(id, open) {
     update(next) {
       if (next === item) return;
       item = next;
-      const version = `${item.observations}-${item.final}`;
-      showPicture(picture, pictureAddress(item.snapshot_url, null), t("picture.vehicle"), { version });
-      showPicture(crop, pictureAddress(item.plate_snapshot_url, null), t("picture.plate"), { version, bare: true });
+      showPicture(picture, vehiclePicture(item), t("picture.vehicle"));
+      showPicture(crop, platePicture(item), t("picture.plate"), { bare: true });
       fill(plate, plateElement(item.plate, item.plate_format, { uncertain: item.uncertain }));
       time.dateTime = item.started_at;
       setText(time, clockTime(item.started_at));

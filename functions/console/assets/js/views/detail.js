@@ -4,7 +4,7 @@ import { ApiError, ask } from "../api.js";
 import { cameras } from "../cameras-store.js";
 import { openDialog, toast } from "../dialog.js";
 import { fill, h, icon } from "../dom.js";
-import { pictureAddress } from "../detections-store.js";
+import { platePicture, vehiclePicture } from "../detections-store.js";
 import { sentence } from "../errors.js";
 import { dayAndTime, number, percent, t } from "../i18n.js";
 import { confidence, plateElement, plateText } from "../plate.js";
@@ -32,8 +32,8 @@ async function load(id, body, world, close) {
 function contents(item, world, close) {
   const picture = h("div", { class: "shot big" });
   const crop = h("div", { class: "crop big" });
-  showPicture(picture, pictureAddress(item.snapshot_url, `/api/detections/${encodeURIComponent(item.id)}/snapshot.jpg`), t("picture.vehicle"));
-  showPicture(crop, pictureAddress(item.plate_snapshot_url, null), t("picture.plate"), { bare: true });
+  showPicture(picture, vehiclePicture(item), t("picture.vehicle"));
+  showPicture(crop, platePicture(item), t("picture.plate"), { bare: true });
   return [
     h("div", { class: "detail-pictures" }, picture, crop),
     h("div", { class: "detail-facts" },
@@ -41,7 +41,7 @@ function contents(item, world, close) {
       item.plate && actions(item, world, close),
       facts(item),
       item.candidates?.length > 1 && candidates(item),
-      item.observations?.length > 0 && observations(item)),
+      item.seen?.length > 0 && observations(item)),
   ];
 }
 
@@ -87,10 +87,10 @@ function candidates(item) {
 }
 
 function observations(item) {
-  return h("details", {}, h("summary", {}, t("detail.observations", { count: number(item.observations.length) })),
+  return h("details", {}, h("summary", {}, t("detail.observations", { count: number(item.seen.length) })),
     h("table", { class: "plain" },
       h("thead", {}, h("tr", {}, [t("time"), t("plate"), t("detail.sure")].map((name) => h("th", { scope: "col" }, name)))),
-      h("tbody", {}, item.observations.map((seen) => h("tr", {},
+      h("tbody", {}, item.seen.map((seen) => h("tr", {},
         h("td", {}, dayAndTime(seen.captured_at)),
         h("td", { class: "mono", translate: "no" }, seen.plate ?? "–"),
         h("td", {}, confidence(seen.plate_confidence)))))));

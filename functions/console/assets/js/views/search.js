@@ -3,7 +3,7 @@
 import { ApiError, ask } from "../api.js";
 import { cameras } from "../cameras-store.js";
 import { fill, h, setText, uid } from "../dom.js";
-import { pictureAddress } from "../detections-store.js";
+import { platePicture, vehiclePicture } from "../detections-store.js";
 import { clearErrors, field, showErrors } from "../errors.js";
 import { clockTime, day, plural, t } from "../i18n.js";
 import { confidence, plateElement } from "../plate.js";
@@ -144,8 +144,8 @@ function head() {
 function row(item, world) {
   const picture = h("span", { class: "shot thumb" });
   const crop = h("span", { class: "crop" });
-  showPicture(picture, pictureAddress(item.snapshot_url, null), t("picture.vehicle"));
-  showPicture(crop, pictureAddress(item.plate_snapshot_url, null), t("picture.plate"), { bare: true });
+  showPicture(picture, vehiclePicture(item), t("picture.vehicle"));
+  showPicture(crop, platePicture(item), t("picture.plate"), { bare: true });
   const open = () => openDetection(item.id, world);
   const button = h("button", {
     class: "plain-button", type: "button",
