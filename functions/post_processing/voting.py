@@ -7,16 +7,16 @@ A text that a reading does not list is not impossible to it, just costly: as far
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import ceil, exp, log
 
 from functions.post_processing.plates import Reading, distance, plate_format
 from functions.shared.inference import Candidate
 
 # Height in pixels at which a plate is read as well as it ever is, and the least weight of a tiny one.
 FULL_HEIGHT, LEAST_WEIGHT = 24.0, 0.25
-# What an unlisted text pays for each character that differs, and the most that one reading may say against a text.
+# What an unlisted text pays for a character that is quite another; the most that one reading says against a text.
 UNLISTED, WORST = 4.0, -9.0
 # A text of no Brazilian format is less likely from the start.
 NO_FORMAT = 1.5
@@ -42,8 +42,8 @@ def vote(readings: Sequence[Reading]) -> Vote | None:
     scores = {text: sum(weight(item) * _belief(item, text) for item in readings) for text in best}
     scores = {text: score - (0.0 if plate_format(text) else NO_FORMAT) for text, score in scores.items()}
     winner = max(scores, key=lambda text: (scores[text], best[text], text))
-    total = sum(math.exp(score - scores[winner]) for score in scores.values())
-    shares = {text: math.exp(scores[text] - scores[winner]) / total for text in scores}
+    total = sum(exp(score - scores[winner]) for score in scores.values())
+    shares = {text: exp(scores[text] - scores[winner]) / total for text in scores}
     confidence = round(shares[winner] * best[winner], 4)
     ranked = sorted(shares, key=lambda text: (-shares[text], text))
     others = [text for text in ranked if text != winner][: KEPT - 1]
@@ -71,9 +71,18 @@ def _belief(reading: Reading, text: str) -> float:
     listed = {item.text: _log(item) for item in reading.candidates}
     if text in listed:
         return max(WORST, listed[text])
-    likely = max(value - UNLISTED * distance(item, text) for item, value in listed.items())
-    return max(WORST, min(likely, *listed.values()))
+    doubted = max(value - _price(item, text, reading.confidence) for item, value in listed.items())
+    return max(WORST, min(doubted, *listed.values()))
+
+
+def _price(listed: str, text: str, confidence: float) -> float:
+    """What a reading says against a text that it does not list: more the surer it is, and the less the characters
+    are alike. `ln(c / (1 - c))` are the odds of one character read with confidence c."""
+    apart = distance(listed, text)
+    sure = min(0.99, max(0.5, confidence))
+    differing = sum(a != b for a, b in zip(listed, text, strict=False)) if len(listed) == len(text) else ceil(apart)
+    return UNLISTED * apart + differing * log(sure / (1 - sure))
 
 
 def _log(candidate: Candidate) -> float:
-    return len(candidate.text) * math.log(max(_LEAST, candidate.confidence))
+    return len(candidate.text) * log(max(_LEAST, candidate.confidence))

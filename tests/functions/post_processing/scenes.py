@@ -65,9 +65,17 @@ class ScriptedInference:
         self.errors: list[GTVisionError] = []
         self.calls = 0
         self.gate: asyncio.Event | None = None
+        self._counted = asyncio.Condition()
+
+    async def called(self, times: int) -> None:
+        """Wait until so many calls were made."""
+        async with self._counted:
+            await asyncio.wait_for(self._counted.wait_for(lambda: self.calls >= times), 20)
 
     async def read(self, jpeg: bytes) -> FrameReading:
-        self.calls += 1
+        async with self._counted:
+            self.calls += 1
+            self._counted.notify_all()
         if self.gate is not None:
             await self.gate.wait()
         if self.errors:
