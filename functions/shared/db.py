@@ -21,6 +21,7 @@ from functions.shared.errors import DatabaseUnavailable, Misconfigured, StorageF
 
 log = logs.get("db")
 MIGRATIONS = Path(__file__).resolve().parents[2] / "infra" / "migrations"
+_MIGRATION_LOCK = 0x677476  # "gtv"
 
 
 class Database:
@@ -114,7 +115,11 @@ def translate(error: BaseException) -> DatabaseUnavailable | StorageFull | Misco
     lowered = cause.lower()
     if "disk is full" in lowered or "no space left" in lowered:
         return StorageFull(f"the database's disk is full: {cause}", mend="free space; nothing stored is lost")
-    if "no such table" in lowered or "undefinedtable" in lowered or ("relation" in lowered and "exist" in lowered):
+    if (
+        "no such table" in lowered
+        or "undefinedtable" in lowered
+        or ("relation" in lowered and "does not exist" in lowered)
+    ):
         return Misconfigured("the database lacks its tables", mend="run `gtvision db migrate`")
     if isinstance(error, PoolTimeout):
         return DatabaseUnavailable("all connections to the database are busy", mend="raise GTV_DATABASE_POOL")
@@ -153,4 +158,7 @@ def _upgrade(connection: Connection, revision: str) -> None:
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
+    if connection.dialect.name == "postgresql":
+        # Several processes may start at once: one migrates, the others find it done. Freed by the commit.
+        connection.exec_driver_sql(f"select pg_advisory_xact_lock({_MIGRATION_LOCK})")
     command.upgrade(config, revision)

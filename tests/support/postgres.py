@@ -64,7 +64,7 @@ class Postgres:
             self._init(self._bin, data)
         options = {
             "listen_addresses": "127.0.0.1", "port": str(self.port), "unix_socket_directories": "", "fsync": "off",
-            "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "60", "shared_buffers": "32MB",
+            "full_page_writes": "off", "max_connections": "60", "shared_buffers": "32MB",
             "max_wal_size": "256MB", "lc_messages": "C",
         }  # fmt: skip
         command = [str(self._bin / "postgres"), "-D", str(data)]
