@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 import re
@@ -17,7 +18,7 @@ from functions.shared.contracts import new_id
 from functions.shared.errors import Forbidden, Misconfigured, NotFound, StorageFull, StoreUnavailable
 from functions.shared.vault import Vault
 
-_KEY = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$")
+_KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
 
 def image_key(kind: str, camera_id: str, at: datetime, name: str) -> str:
@@ -62,7 +63,7 @@ class FolderStore:
         self.root, self._vault, self._public_url = root, vault, public_url.rstrip("/")
 
     def _path(self, key: str) -> Path:
-        if not _KEY.match(key):
+        if not _KEY.fullmatch(key):
             raise NotFound("there is no such image", key=key[:200])
         return self.root / key
 
@@ -76,7 +77,8 @@ class FolderStore:
             draft.write_bytes(data)
             draft.replace(path)
         except OSError as error:
-            draft.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                draft.unlink(missing_ok=True)
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise StorageFull(
                     "the disk of the images is full", mend="free space or shorten the retention"

@@ -61,7 +61,8 @@ class Vault:
         return self._signature(self._link_keys[0], text)
 
     def signed(self, text: str, signature: str) -> bool:
-        return any(hmac.compare_digest(self._signature(key, text), signature) for key in self._link_keys)
+        given = signature.encode()
+        return any(hmac.compare_digest(self._signature(key, text).encode(), given) for key in self._link_keys)
 
     @staticmethod
     def _signature(key: bytes, text: str) -> str:
