@@ -55,6 +55,6 @@ export function clearErrors(form, summary) {
 }
 
 /** A labelled input; `help` explains it below. */
-export function field(label, input, help) {
-  return h("div", { class: "field" }, h("label", { for: input.id }, label), input, help && h("p", { class: "help" }, help));
+export function field(label, input, help, kind = "") {
+  return h("div", { class: `field ${kind}` }, h("label", { for: input.id }, label), input, help && h("p", { class: "help" }, help));
 }

@@ -21,7 +21,7 @@ export function frame(world, { signOut }) {
   const element = h("div", { class: "frame" },
     h("a", { class: "skip", href: "#main", on: { click: (event) => { event.preventDefault(); main.focus(); } } }, t("skip")),
     h("header", { class: "top" },
-      h("span", { class: "brand", translate: "no" }, "GT-Vision"),
+      h("span", { class: "brand", translate: "no" }, h("img", { src: "/assets/icon.svg", alt: "", width: 26, height: 26 }), "GT-Vision"),
       h("nav", { "aria-label": t("nav.label") }, [...links.values()]),
       h("div", { class: "vitals" }, signal, counts, last),
       accountMenu(world, signOut)),

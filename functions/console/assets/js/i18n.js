@@ -75,5 +75,5 @@ const STEPS = [
 export function ago(seconds) {
   const whole = Math.max(0, Math.round(seconds));
   const [, unit, size] = STEPS.find(([limit]) => whole < limit);
-  return new Intl.RelativeTimeFormat(language, { style: "short", numeric: "always" }).format(-Math.floor(whole / size), unit);
+  return new Intl.RelativeTimeFormat(language, { style: "short", numeric: whole === 0 ? "auto" : "always" }).format(-Math.floor(whole / size), unit);
 }

@@ -7,10 +7,12 @@ import { fill, h } from "../dom.js";
 import { cameraSentence, clearErrors, field, showError, showErrors } from "../errors.js";
 import { number, t } from "../i18n.js";
 
-/** "H264 · 1920 × 1080 · 25 fps" of a probe or a status. */
+const CODECS = { h264: "H.264", hevc: "H.265", h265: "H.265", mpeg4: "MPEG-4", mjpeg: "MJPEG" };
+
+/** "H.264 · 1920 × 1080 · 25 fps" of a probe or a status. */
 export function streamWords({ codec, width, height, fps }) {
   const size = width && height ? `${width} × ${height}` : null;
-  return [codec?.toUpperCase(), size, fps && t("fps", { fps: number(fps, 1) })].filter(Boolean).join(" · ");
+  return [CODECS[codec] ?? codec?.toUpperCase(), size, fps && t("fps", { fps: number(fps, 1) })].filter(Boolean).join(" · ");
 }
 
 const NUMBERS = ["sample_fps", "motion_threshold", "min_confidence", "jpeg_quality", "max_side", "latitude", "longitude"];

@@ -140,7 +140,8 @@ function cameraRow(id) {
 
 function videoWords(status) {
   if (!status?.codec) return h("span", { class: "muted" }, "–");
-  return [h("span", {}, streamWords(status))];
+  const { codec, fps, width, height } = status;
+  return [h("span", {}, streamWords({ codec, fps })), h("span", { class: "muted" }, streamWords({ width, height }))];
 }
 
 function readingWords(camera) {

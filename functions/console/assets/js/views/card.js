@@ -25,6 +25,7 @@ export function detectionCard(id, open) {
   function rename() {
     if (item === null) return;
     setText(place, cameras.name(item.camera_id));
+    place.title = place.textContent;
     button.setAttribute("aria-label", t("card.open", { plate: item.plate ?? t("plate.none"), camera: cameras.name(item.camera_id), time: clockTime(item.started_at) }));
   }
 

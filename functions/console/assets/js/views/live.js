@@ -20,7 +20,7 @@ export function liveView(main, world) {
   const list = h("ol", { class: "cards", "aria-label": t("live.list") });
   const empty = h("div", { class: "empty", hidden: true });
   const side = h("aside", { class: "side", "aria-label": t("live.cameras") });
-  fill(main, h("div", { class: "live" },
+  fill(main, h("div", { class: "live-page" },
     h("section", { class: "live-feed" },
       h("div", { class: "toolbar" }, h("h1", {}, t("nav.live")),
         h("label", { for: "live-camera", class: "unseen" }, t("camera")), choice, pause),

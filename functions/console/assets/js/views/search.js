@@ -1,6 +1,6 @@
 // Search: plate, camera, time, type; the address holds the question, so that it can be kept and shared.
 
-import { ApiError, ask } from "../api.js";
+import { ApiError, ask, queryOf } from "../api.js";
 import { cameras } from "../cameras-store.js";
 import { fill, h, setText, uid } from "../dom.js";
 import { platePicture, vehiclePicture } from "../detections-store.js";
@@ -9,6 +9,7 @@ import { clockTime, day, plural, t } from "../i18n.js";
 import { confidence, plateElement } from "../plate.js";
 import { markOf, showPicture, vehicle } from "./card.js";
 import { openDetection } from "./detail.js";
+import { picker } from "./picker.js";
 
 const MATCHES = ["exact", "prefix", "wildcard"];
 const TYPES = ["car", "motorcycle", "bus", "truck"];
@@ -66,9 +67,8 @@ export function searchView(main, world, params) {
 
   form.element.addEventListener("submit", (event) => {
     event.preventDefault();
-    const words = new URLSearchParams(form.words()).toString();
     // The same question again shall ask again; another one goes by way of the address.
-    const next = `#/search${words ? `?${words}` : ""}`;
+    const next = `#/search${queryOf(form.words())}`;
     if (location.hash === next) load(true);
     else location.hash = next;
   });
@@ -91,7 +91,7 @@ function makeForm(params) {
     spellcheck: "false", placeholder: "ABC1D23", class: "mono",
   });
   const match = select("match", MATCHES.map((kind) => [kind, t(`match.${kind}`)]), params.get("match") ?? "exact");
-  const camera = select("camera_id", [], "");
+  const camera = picker("camera_id", t("camera"), t("cameras.all"), params.getAll("camera_id"));
   const type = select("type", [["", t("any.type")], ...TYPES.map((kind) => [kind, t(`vehicle.${kind}`)])], params.get("type") ?? "");
   const from = h("input", { id: "from", name: "from", type: "datetime-local", step: 1, value: params.get("from") ?? "" });
   const to = h("input", { id: "to", name: "to", type: "datetime-local", step: 1, value: params.get("to") ?? "" });
@@ -100,26 +100,28 @@ function makeForm(params) {
   const explain = () => setText(help, t(`match.${match.value}.help`));
   match.addEventListener("change", explain);
   explain();
-  let chosen = params.get("camera_id") ?? "";
-  camera.addEventListener("change", () => { chosen = camera.value; });
+  let drawn = "";
   const fillCameras = () => {
     const known = cameras.list.map((one) => [one.id, one.name]);
-    if (chosen && !cameras.get(chosen)) known.unshift([chosen, chosen]);
-    fill(camera, [["", t("cameras.all")], ...known].map(([value, label]) => h("option", { value, selected: value === chosen }, label)));
+    // The list of boxes is made anew only when it differs: the reader may be in the middle of it.
+    const now = JSON.stringify(known);
+    if (now === drawn) return;
+    drawn = now;
+    camera.options(known);
   };
   fillCameras();
   const clear = h("button", { type: "button", class: "ghost", on: { click: () => { location.hash = "#/search"; } } }, t("search.clear"));
   const element = h("form", { class: "search-form", role: "search" },
-    field(t("plate"), plate), field(t("match"), match), field(t("camera"), camera), field(t("detail.type"), type),
-    field(t("search.from"), from), field(t("search.to"), to),
+    field(t("plate"), plate), field(t("match"), match), h("div", { class: "field" }, h("label", { for: "camera_id" }, t("camera")), camera.element), field(t("detail.type"), type),
+    field(t("search.from"), from, null, "wide"), field(t("search.to"), to, null, "wide"),
     h("div", { class: "search-buttons" }, h("button", { class: "primary", type: "submit" }, t("search.button")), clear), help);
   return {
     element, cameras: fillCameras,
     /** As it stands in the address: local times, nothing that is empty. */
     words() {
-      const words = { plate: plate.value.trim(), camera_id: camera.value, type: type.value, from: from.value, to: to.value };
+      const words = { plate: plate.value.trim(), type: type.value, from: from.value, to: to.value };
       if (words.plate && match.value !== "exact") words.match = match.value;
-      return Object.fromEntries(Object.entries(words).filter(([, value]) => value !== ""));
+      return { ...Object.fromEntries(Object.entries(words).filter(([, value]) => value !== "")), camera_id: camera.values() };
     },
     query() {
       const { plate: text, match: kind = "exact", camera_id, type: what, from: since, to: until } = this.words();
