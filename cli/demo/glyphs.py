@@ -66,7 +66,7 @@ _LETTERS: dict[str, list[list[Point]]] = {
     "N": [[(0, 2), (0, 0), (1, 2), (1, 0)]],
     "O": [_oval(-0.04, 1.04, 0.62)],
     "P": [[(0, 0), (0, 2)], _bowl(0, 0, 1, 1.1)],
-    "Q": [_oval(-0.04, 1.04, 0.62), [(0.55, 1.4), (1.08, 2.08)]],
+    "Q": [_oval(-0.04, 1.04, 0.62), [(0.55, 1.38), (1.08, 2.0)]],
     "R": [[(0, 0), (0, 2)], _bowl(0, 0, 0.98, 1.05), [(0.48, 1.05), (1, 2)]],
     "S": [
         [
@@ -97,6 +97,7 @@ _LETTERS: dict[str, list[list[Point]]] = {
 }
 ALPHABET = frozenset(_LETTERS)
 _WIDE = {"M": 1.1, "W": 1.1}
+_SPAN = {"M": 1.1, "W": 1.3}
 _SHIFT = 4
 
 
@@ -116,7 +117,7 @@ def draw_text(
         if character == " ":
             continue
         wide = _WIDE.get(character, 1.0)
-        scale = min(unit, cell * 0.74)
+        scale = min(unit, cell * 0.74, (cell - thickness) * 0.98 / _SPAN.get(character, 1.0))
         x0 = left + (position + 0.5) * cell - scale * wide / 2
         y0 = top + thickness / 2
         for stroke in strokes(character):

@@ -202,9 +202,9 @@ def _passage_truth(spec: CameraSpec, passages: list[Passage], number: int) -> di
     }
 
 
-def _encoder_options(gop: int) -> dict[str, object]:
+def _encoder_options(gop: int, quality: int) -> dict[str, object]:
     params = f"keyint={gop}:min-keyint={gop}:scenecut=0:bframes=0:sliced-threads=0:slices=1:threads=1"
-    return {"preset": "veryfast", "crf": "24", "maxrate": "5M", "bufsize": "5M", "x264-params": params}
+    return {"preset": "veryfast", "crf": str(quality), "maxrate": "5M", "bufsize": "5M", "x264-params": params}
 
 
 def write_video(
@@ -213,8 +213,12 @@ def write_video(
     size: tuple[int, int],
     gop: int,
     on_frame: Callable[[int], None] | None = None,
+    quality: int = 23,
 ) -> int:
-    """H.264 at 25 frames/s, closed GOPs, no B-frames, one slice a picture. Returns the number of frames."""
+    """H.264 at 25 frames/s, closed GOPs, no B-frames, one slice a picture. Returns the number of frames.
+
+    `quality` is x264's constant rate factor: lower is better and larger.
+    """
     count = 0
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=FPS)
@@ -223,7 +227,7 @@ def write_video(
         stream.pix_fmt = "yuv420p"
         stream.codec_context.gop_size = gop
         stream.codec_context.max_b_frames = 0
-        stream.options = _encoder_options(gop)
+        stream.options = _encoder_options(gop, quality)
         for picture in pictures:
             planes = cv2.cvtColor(picture, cv2.COLOR_BGR2YUV_I420)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(planes.astype(np.uint8), format="yuv420p")))

@@ -127,7 +127,7 @@ SQUARE = CameraSpec(
     street=Street((-26.4, -16.6), (-21.4,), (-60.0, 60.0), 23, overcast=True, crossing=1.42, lawn=3.2),
     lanes=(
         Lane(-22.6, far=1.62, gone=0.62, fast=0.14, slow=0.14),
-        Lane(-19.0, away=True, far=1.75, gone=0.62, fast=0.09, slow=0.09),
+        Lane(-19.0, away=True, far=1.75, gone=0.62, fast=0.08, slow=0.08),
     ),
     trips=(
         Trip("roadster", 0, 3.0, hue=YELLOW, light=1.0),
@@ -172,4 +172,4 @@ def plates_of(camera: CameraSpec) -> list[Plate]:
         if each.name == camera.name:
             return plates[first : first + len(each.trips)]
         first += len(each.trips)
-    return random_plates(len(camera.trips), SEED + 1)
+    return random_plates(len(camera.trips), SEED + 1)  # no camera of the demo: one of the farm or of a test
