@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
-from capture.publisher import Outlet
 from capture.retry import Retry, RetryRule
 from capture.sampling import Mode
 from capture.state import StateMachine, StateRule
@@ -31,6 +30,16 @@ class Hands(Protocol):
     def read(self, order: Read) -> None: ...
     def leave(self, camera_id: str) -> None: ...
     def tune(self, camera_id: str, tuning: Tuning) -> None: ...
+
+
+class Sink(Protocol):
+    """Where frames go: `capture.publisher.Outlet`."""
+
+    published: int
+    dropped: Counter[str]
+
+    def offer(self, frame: Frame, jpeg: bytes) -> None: ...
+    def close(self) -> None: ...
 
 
 def tuning_of(spec: CameraSpec, settings: CaptureSettings) -> Tuning:
@@ -74,7 +83,7 @@ class Keeper:
     """`url` stays in memory. All its methods run on the pod's event loop."""
 
     def __init__(
-        self, spec: CameraSpec, url: str, settings: CaptureSettings, hands: Hands, outlet: Outlet,
+        self, spec: CameraSpec, url: str, settings: CaptureSettings, hands: Hands, outlet: Sink,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:  # fmt: skip
         self.spec, self._url, self._settings = spec, url, settings

@@ -55,9 +55,13 @@ class Leases:
         lease = self._held.get(camera_id)
         return lease is not None and time.monotonic() < lease.valid_until
 
-    def outage(self) -> None:
-        """The bus was away: take nothing new before every lease from before is settled."""
+    def lost(self) -> None:
+        """The bus went away: take nothing new while a lease from before may hold."""
         self._quiet_until = time.monotonic() + TTL_S
+
+    def away(self) -> None:
+        """The bus is still away: once it is back every holder shall have had time to claim its cameras again."""
+        self._quiet_until = max(self._quiet_until, time.monotonic() + RENEW_S + MARGIN_S)
 
     async def take(self, camera_id: str) -> bool:
         """Claim a camera; False when another pod has it, or it is too early after an outage."""

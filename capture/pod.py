@@ -66,6 +66,7 @@ class Pod:
         self._notes: dict[str, tuple[Verdict, CameraStatus]] = {}  # cameras that nobody holds, told by this pod
         self._stop = asyncio.Event()
         self._reconnects = self._count_reconnects()
+        self._connected = True
         self._cleaned_at = 0.0
         self.watched_at = time.monotonic()
 
@@ -113,17 +114,23 @@ class Pod:
 
     async def _watch(self) -> None:
         self.watched_at = time.monotonic()
-        if self._count_reconnects() != self._reconnects or not self.bus.connected:
-            self._reconnects = self._count_reconnects()
-            self.leases.outage()
-            self._pods.forget()
-            self._register.forget_revision()
+        self._watch_bus()
         self.crew.watch()
         for camera_id, keeper in list(self.keepers.items()):
             if self.leases.valid(camera_id):
                 keeper.tick()
             else:
                 self._drop(camera_id, "lease ran out")
+
+    def _watch_bus(self) -> None:
+        connected, reconnects = self.bus.connected, self._count_reconnects()
+        if not connected:
+            self.leases.away()
+        if self._connected and (not connected or reconnects != self._reconnects):
+            self.leases.lost()
+            self._pods.forget()
+            self._register.forget_revision()
+        self._connected, self._reconnects = connected, reconnects
 
     async def _renew(self) -> None:
         for camera_id in await self.leases.renew():
