@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
 from prometheus_client import Counter, Histogram
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.shared import logs
@@ -16,6 +19,7 @@ from functions.shared.errors import TooLarge
 REQUESTS = Counter("gtv_http_requests_total", "Requests answered", ["function", "method", "route", "status"])
 SECONDS = Histogram("gtv_http_request_seconds", "Time to the end of the answer", ["function", "route"])
 _CORRELATION = re.compile(r"^[A-Za-z0-9._-]{1,64}$")
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _DOCS = "/api/docs"
 CSP = (
     "default-src 'self'; img-src 'self' data: blob: https:; object-src 'none'; base-uri 'none'; "
@@ -30,42 +34,66 @@ HEADERS: tuple[tuple[bytes, bytes], ...] = (
 )
 
 
+# Turns what the app let through (a bug, or a body over the limit) into the one envelope.
+Explain = Callable[[Request, Exception], Awaitable[Response]]
+
+
 class Edge:
     """The outermost layer of every function."""
 
-    def __init__(self, app: ASGIApp, function: str, max_body: int) -> None:
-        self.app, self._function, self._max_body = app, function, max_body
+    def __init__(self, app: ASGIApp, function: str, max_body: int, explain: Explain) -> None:
+        self.app, self._function, self._max_body, self._explain = app, function, max_body, explain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        headers = {name: value for name, value in scope["headers"]}
+        method, headers = scope["method"], dict(scope["headers"])
+        if method == "HEAD":
+            scope = {**scope, "method": "GET"}
         given = headers.get(b"x-correlation-id", b"").decode("latin-1")
         structlog.contextvars.clear_contextvars()
         correlation = logs.bind_correlation(given if _CORRELATION.match(given) else None)
-        answer = _Answer(send, correlation, scope["path"])
+        answer = _Answer(send, correlation, scope["path"], with_body=method != "HEAD")
         started = time.perf_counter()
         try:
-            await self.app(scope, self._bounded(receive, headers), answer.send)
+            await self._answer(scope, receive, headers, answer)
         finally:
             route = getattr(scope.get("route"), "path", "unmatched")
-            REQUESTS.labels(self._function, scope["method"], route, str(answer.status)).inc()
+            known = method if method in _METHODS else "OTHER"
+            REQUESTS.labels(self._function, known, route, str(answer.status)).inc()
             SECONDS.labels(self._function, route).observe(time.perf_counter() - started)
 
-    def _bounded(self, receive: Receive, headers: dict[bytes, bytes]) -> Receive:
-        """Counts the body as it arrives, since a Content-Length may be absent or lie."""
+    async def _answer(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes], answer: _Answer) -> None:
         announced = headers.get(b"content-length", b"0")
+        failure: Exception | None = None
+        if announced.isdigit() and int(announced) > self._max_body:
+            failure = self._too_large()
+        else:
+            try:
+                await self.app(scope, self._bounded(receive, answer), answer.send)
+            except Exception as error:
+                if answer.started:
+                    raise
+                failure = error
+        # The framework turns what the body's reading raises into an error of its own, which `answer` held back.
+        failure = answer.refused or failure
+        if failure is not None and not answer.started:
+            answer.refused = None
+            response = await self._explain(Request(scope), failure)
+            await response(scope, receive, answer.send)
+
+    def _bounded(self, receive: Receive, answer: _Answer) -> Receive:
+        """Counts the body as it arrives, since a Content-Length may be absent or lie."""
         read = 0
 
         async def bounded() -> Message:
             nonlocal read
-            if announced.isdigit() and int(announced) > self._max_body:
-                raise self._too_large()
             message = await receive()
             read += len(message.get("body", b""))
             if read > self._max_body:
-                raise self._too_large()
+                answer.refused = self._too_large()
+                raise answer.refused
             return message
 
         return bounded
@@ -75,14 +103,19 @@ class Edge:
 
 
 class _Answer:
-    def __init__(self, send: Send, correlation: str, path: str) -> None:
-        self._send, self._correlation, self._path = send, correlation, path
-        self.status = 500
+    def __init__(self, send: Send, correlation: str, path: str, *, with_body: bool) -> None:
+        self._send, self._correlation, self._path, self._with_body = send, correlation, path, with_body
+        self.status, self.started = 500, False
+        self.refused: TooLarge | None = None
 
     async def send(self, message: Message) -> None:
+        if self.refused is not None and not self.started:
+            return
         if message["type"] == "http.response.start":
-            self.status = int(message["status"])
+            self.started, self.status = True, int(message["status"])
             message = {**message, "headers": self._headers(message)}
+        elif message["type"] == "http.response.body" and not self._with_body:
+            message = {**message, "body": b""}
         await self._send(message)
 
     def _headers(self, message: Message) -> list[tuple[bytes, bytes]]:

@@ -73,7 +73,7 @@ Ctx = Annotated[Context, Depends(context_of)]
 async def authorize(request: Request, context: Ctx) -> None:
     """Every route's first dependency: looks its access up and sets `request.state.principal`."""
     route = request.scope["route"]
-    least = ACCESS[f"{request.method if request.method != 'HEAD' else 'GET'} {route.path}"]
+    least = ACCESS[f"{request.method} {route.path}"]
     request.state.principal = None
     if least is PUBLIC:
         return
@@ -152,8 +152,7 @@ def create_app(
     app.add_exception_handler(errors.GTVisionError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_exception_handler(Exception, _on_bug)
-    app.add_middleware(Edge, function=name, max_body=MAX_BODY)
+    app.add_middleware(Edge, function=name, max_body=MAX_BODY, explain=_explain)
     return app
 
 
@@ -210,12 +209,15 @@ async def _on_error(request: Request, error: Exception) -> Response:
 async def _on_invalid(_: Request, error: Exception) -> Response:
     """Pydantic's findings without the input they quote, which may hold a password."""
     assert isinstance(error, RequestValidationError)
-    fields = [
-        {"field": ".".join(str(part) for part in found["loc"][1:]) or str(found["loc"][0]), "reason": str(found["msg"])}
-        for found in error.errors()
-    ]
+    fields = [{"field": _name(found["loc"]), "reason": str(found["msg"])} for found in error.errors()]
     named = "; ".join(f"{item['field']}: {item['reason']}" for item in fields[:5])
     return JSONResponse(envelope("invalid_input", named, {"fields": fields}), 422)
+
+
+def _name(loc: tuple[int | str, ...]) -> str:
+    """A field's name; the name of an unknown one is the sender's and may hold what UTF-8 cannot."""
+    name = ".".join(str(part) for part in loc[1:]) or str(loc[0])
+    return name.encode("utf-8", "replace").decode()[:200]
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -226,6 +228,8 @@ async def _on_http(request: Request, error: Exception) -> Response:
     return JSONResponse(body, error.status_code, error.headers)
 
 
-async def _on_bug(request: Request, error: Exception) -> Response:
+async def _explain(request: Request, error: Exception) -> Response:
+    if isinstance(error, errors.GTVisionError):
+        return await _on_error(request, error)
     log.error("bug", path=request.url.path, exc_info=error)
     return JSONResponse(envelope("internal", "an error of GT-Vision; its log has the correlation id"), 500)
