@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
@@ -18,6 +18,8 @@ from functions.shared.topology import CAMERAS_KV, PODS_KV, STATUS_KV
 
 # Every open page asks each few seconds; they share one answer.
 KEEP_S = 2.0
+# A capture pod reports each of its cameras every few seconds; a report older than this is nobody's.
+STALE = timedelta(seconds=15)
 _UNKNOWN = Part(state="unknown", message="cannot be told while the bus does not answer")
 
 
@@ -76,13 +78,16 @@ async def count_cameras(bus: Bus) -> CameraCounts:
 
 
 def _state(spec: bytes, status: bytes | None) -> CameraState:
-    """A camera without a report is still being set up, unless it is switched off."""
+    """A camera without a report is being set up; one with an old report has lost its pod."""
     try:
         if not CameraSpec.model_validate_json(spec).enabled:
             return CameraState.DISABLED
-        return CameraStatus.model_validate_json(status).state if status else CameraState.PROVISIONING
+        if status is None:
+            return CameraState.PROVISIONING
+        report = CameraStatus.model_validate_json(status)
     except ValidationError:
         return CameraState.DEGRADED
+    return report.state if now() - report.updated_at <= STALE else CameraState.OFFLINE
 
 
 def capture_part(pods: int, cameras: CameraCounts) -> Part:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -100,8 +100,8 @@ class Stack:
 
     async def report(self, camera_id: str, state: CameraState, **more: Any) -> CameraStatus:
         """Say how a camera fares, as its capture pod does."""
-        at = now()
-        status = CameraStatus(camera_id=camera_id, state=state, since=at, updated_at=at, **more)
+        facts = {"since": now(), "updated_at": now(), **more}
+        status = CameraStatus(camera_id=camera_id, state=state, **facts)
         await (await self.context.bus()).kv_put(STATUS_KV, camera_id, status.model_dump_json().encode())
         return status
 
@@ -120,6 +120,15 @@ class Stack:
             await session.merge(row_of(seen))
         await self.publish(seen)
         return seen
+
+
+async def eventually(check: Callable[[], Awaitable[bool]], seconds: float = 20.0) -> None:
+    """Wait until `check` holds; TimeoutError when it never does."""
+    async with asyncio.timeout(seconds):
+        while True:
+            if await check():
+                return
+            await asyncio.sleep(0.05)
 
 
 def recorded(camera_id: str, plate: str | None, at: datetime, **more: Any) -> DetectionRecorded:

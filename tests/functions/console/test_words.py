@@ -1,0 +1,99 @@
+"""The two dictionaries of the page: the same keys, the same blanks, nothing missing and nothing left over."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from functions.console.assets import ROOT
+from functions.shared.contracts import CameraState
+from functions.shared.rtsp import REASONS
+
+TAGS = ("en", "pt-BR")
+FORMS = ("one", "other")
+# Made by `t(`state.${...}`)` and the like: the family, and the words it may end in.
+FAMILIES = {
+    "counts": [f"{state}.{form}" for state in ("offline", "degraded", "unknown") for form in FORMS],
+    "decode": ["keyframes", "all"],
+    "error": None, "reason": None, "part": None,
+    "feed": ["connecting", "live", "lost"],
+    "format": ["br_old", "br_mercosul", "unknown"],
+    "import.mode": ["all", "valid"],
+    "match": [*(kind + end for kind in ("exact", "prefix", "wildcard") for end in ("", ".help"))],
+    "nav": ["live", "search", "cameras"],
+    "role": ["viewer", "operator", "admin"],
+    "state": [*CameraState, "unknown"],
+    "vehicle": ["car", "motorcycle", "bus", "truck"],
+}  # fmt: skip
+
+
+def words(tag: str) -> dict[str, str]:
+    pairs = json.loads((ROOT / "i18n" / f"{tag}.json").read_text(), object_pairs_hook=list)
+    assert len({key for key, _ in pairs}) == len(pairs), "a key stands twice"
+    return dict(pairs)
+
+
+def source() -> str:
+    return "\n".join(path.read_text() for path in sorted((ROOT / "js").rglob("*.js")))
+
+
+def test_both_have_the_same_keys_in_order() -> None:
+    english, portuguese = (list(words(tag)) for tag in TAGS)
+    assert english == portuguese
+    assert english == sorted(english)
+
+
+def test_both_have_the_same_blanks_and_no_empty_text() -> None:
+    english, portuguese = (words(tag) for tag in TAGS)
+    for key, text in english.items():
+        assert text.strip(), key
+        assert portuguese[key].strip(), key
+        assert set(re.findall(r"\{(\w+)\}", text)) == set(re.findall(r"\{(\w+)\}", portuguese[key])), key
+
+
+def literal_keys() -> set[str]:
+    """Every key that stands in a script as a whole, with both forms where it is counted."""
+    text = source()
+    literal = set(re.findall(r"\"([a-z]+(?:\.[a-z_]+)*)\"", text))
+    known = set(words("en"))
+    counted = {f"{key}.{form}" for key in literal for form in FORMS}
+    return (literal | counted) & known
+
+
+def family_keys() -> set[str]:
+    known, text = set(words("en")), source()
+    found: set[str] = set()
+    for family, ends in FAMILIES.items():
+        assert f"`{family}.${{" in text, f"no script makes keys of {family}"
+        keys = {key for key in known if key.startswith(f"{family}.")}
+        if ends is not None:
+            wanted = {f"{family}.{end}" for end in ends}
+            assert wanted <= known, wanted - known
+            keys = wanted
+        found |= keys
+    return found
+
+
+def test_every_key_is_used() -> None:
+    assert set(words("en")) - literal_keys() - family_keys() == set()
+
+
+@pytest.mark.parametrize("call", ["t", "plural"])
+def test_every_key_that_is_asked_for_is_there(call: str) -> None:
+    known = set(words("en"))
+    asked = set(re.findall(rf"\b{call}\(\"([^\"]+)\"", source()))
+    # The ways of a choice: t(now ? "one.key" : "other.key").
+    for choice in re.findall(rf"\b{call}\(([^()\"`]*\?[^()`]*)\)", source()):
+        asked |= {key for key in re.findall(r"\"([a-z]+\.[a-z_.]+)\"", choice)}
+    assert asked
+    for key in asked:
+        wanted = {key} if call == "t" else {f"{key}.{form}" for form in FORMS}
+        assert wanted <= known, key
+
+
+def test_every_reason_of_a_stream_has_words() -> None:
+    known = words("pt-BR")
+    extra = {"disabled", "bus_away", "no_pod", "opening", "recovering", "credentials"}
+    assert {f"reason.{code}" for code in {*REASONS, *extra}} <= set(known)
