@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-import sys
 
 from capture.metrics import Server
 from capture.pod import Pod, pod_name
@@ -13,10 +12,10 @@ from functions.shared import logs
 from functions.shared.bus import Bus, connect, ensure_topology
 from functions.shared.config import CaptureSettings, load
 from functions.shared.errors import BusUnavailable, GTVisionError
+from functions.shared.exits import OK, exit_code
 from functions.shared.vault import Vault
 
 log = logs.get("capture.main")
-EXIT_MISCONFIGURED = 2
 
 
 async def run(settings: CaptureSettings, stop: asyncio.Event) -> None:
@@ -64,12 +63,12 @@ async def _until_signal(settings: CaptureSettings) -> None:
 
 
 def main() -> int:
+    logs.configure()
     try:
         settings = load(CaptureSettings)
         logs.configure(settings.log_level, settings.log_format)
         asyncio.run(_until_signal(settings))
     except GTVisionError as error:
-        mend = error.details.get("mend", "")
-        sys.stderr.write(f"capture: {error.message}{f' - {mend}' if mend else ''}\n")
-        return EXIT_MISCONFIGURED
-    return 0
+        log.error("capture_failed", reason=error.message, mend=error.details.get("mend", ""))
+        return exit_code(error)
+    return OK

@@ -177,15 +177,23 @@ def _explain_open(error: Exception, url: str, timeout_s: float, waited_s: float)
 
 
 def _has_no_video(url: str, timeout_s: float) -> bool:
-    """A server of which only video is asked answers 4XX when it has none: ask it once for anything."""
-    try:
-        container = _open(url, timeout_s, video_only=False)
-    except Exception:
-        return False
-    try:
-        return not container.streams.video
-    finally:
-        container.close()
+    """A server of which only video is asked answers 4XX when it has none: ask it for anything.
+
+    Some answer 5XX while they still clear away the session that was refused, hence more than one try.
+    """
+    for pause_s in (0.0, 0.2, 0.5):
+        time.sleep(pause_s)
+        try:
+            container = _open(url, timeout_s, video_only=False)
+        except Exception as error:
+            if explain(error).details["reason"] != "server_error":
+                return False
+            continue
+        try:
+            return not container.streams.video
+        finally:
+            container.close()
+    return False
 
 
 def _address(url: str) -> tuple[str, int]:
