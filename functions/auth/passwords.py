@@ -97,7 +97,8 @@ def weakness(password: str, username: str) -> str | None:
 
 def _is_common(lowered: str) -> bool:
     """A common word, or several, with nothing of note besides; also after undoing p@ssw0rd spellings."""
-    for spelling in (lowered, lowered.translate(_LEET)):
+    bare = re.sub(r"^[\W\d_]+|[\W\d_]+$", "", lowered)
+    for spelling in (lowered, lowered.translate(_LEET), bare.translate(_LEET)):
         rest = re.sub(r"[^a-zà-ÿ0-9]", "", spelling)
         for run in _RUNS:
             rest = _cut_runs(rest, run)

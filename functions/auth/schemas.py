@@ -5,14 +5,25 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 
 from functions.auth.passwords import MAX_LENGTH
 from functions.shared.tables import User
 
 RoleName = Literal["admin", "operator", "viewer"]
 USERNAME = r"^[a-z0-9][a-z0-9._-]{1,63}$"
-Password = Annotated[SecretStr, Field(max_length=MAX_LENGTH)]
+
+
+def _encodable(password: SecretStr) -> SecretStr:
+    """JSON may hold half of a surrogate pair, which no UTF-8 can."""
+    try:
+        password.get_secret_value().encode()
+    except UnicodeEncodeError:
+        raise ValueError("holds a character that is none") from None
+    return password
+
+
+Password = Annotated[SecretStr, Field(max_length=MAX_LENGTH), AfterValidator(_encodable)]
 
 
 class Body(BaseModel):

@@ -17,6 +17,8 @@ State = Literal["provisioning", "online", "degraded", "offline", "disabled", "un
 def _no_controls(text: str) -> str:
     if any((ord(letter) < 32 and letter not in "\n\t") or ord(letter) == 127 for letter in text):
         raise ValueError("has a control character")
+    if any(0xD800 <= ord(letter) < 0xE000 for letter in text):
+        raise ValueError("has half of a surrogate pair, which is no character")
     return text.strip()
 
 

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 import httpx
+from argon2 import PasswordHasher
 from fastapi import APIRouter, FastAPI
 
+from functions.auth import passwords
 from functions.shared.config import FunctionSettings
 from functions.shared.context import Context
 from functions.shared.web import Startup, Worker, create_app
+
+
+@contextmanager
+def quick_hashes() -> Iterator[None]:
+    """Argon2 with its least work instead of 64 MiB and three passes: most tests sign in for another purpose."""
+    strong = passwords._HASHER
+    passwords._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    passwords._dummy.cache_clear()
+    yield
+    passwords._HASHER = strong
+    passwords._dummy.cache_clear()
 
 
 @dataclass

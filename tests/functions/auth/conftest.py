@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -8,9 +8,15 @@ import pytest
 
 from functions.auth import handler
 from functions.shared.config import FunctionSettings
-from tests.functions.serving import Served, serve
+from tests.functions.serving import Served, quick_hashes, serve
 
 PASSWORD = "Quarto-Verde-77-Onibus"
+
+
+@pytest.fixture(autouse=True)
+def _quick_hashes() -> Iterator[None]:
+    with quick_hashes():
+        yield
 
 
 @pytest.fixture

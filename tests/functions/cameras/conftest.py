@@ -10,7 +10,7 @@ import pytest
 from functions.auth import handler as auth_handler
 from functions.cameras import handler
 from functions.shared.config import FunctionSettings
-from tests.functions.serving import Served, serve
+from tests.functions.serving import Served, quick_hashes, serve
 from tests.support.nats import NatsServer
 
 PASSWORD = "Quarto-Verde-77-Onibus"
@@ -37,6 +37,12 @@ def settings_of(tmp_path: Path, database_url: str, nats_url: str) -> FunctionSet
         data_dir=tmp_path / "data", database_url=database_url, admin_password=PASSWORD,
         nats_url=nats_url,
     )  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _quick_hashes() -> Iterator[None]:
+    with quick_hashes():
+        yield
 
 
 @pytest.fixture

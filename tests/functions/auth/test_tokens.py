@@ -1,0 +1,236 @@
+"""Attacks on tokens. Each forged token differs from a good one in the one thing that its test names."""
+
+from __future__ import annotations
+
+import base64
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import jwt
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+
+from functions.auth import keys, repository
+from functions.shared.contracts import new_id
+from tests.functions.auth.conftest import PASSWORD
+from tests.functions.serving import Served
+
+
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """What a token holds for is no question of the dialect."""
+    return sqlite_url
+
+
+@dataclass
+class Forge:
+    """What an attacker may know: a good token's claims and header, and the public key; `sign` is the real key."""
+
+    claims: dict[str, Any]
+    kid: str
+    public_pem: bytes
+    sign: Callable[..., str]
+
+
+@pytest.fixture
+async def forge(auth: Served) -> Forge:
+    context = auth.context
+    async with context.db.read() as session:
+        row = await repository.signing_key(session)
+        user = await repository.user_named(session, "admin")
+    assert row is not None
+    assert user is not None
+    private = serialization.load_pem_private_key(context.vault.decrypt(row.private_encrypted).encode(), None)
+    assert isinstance(private, rsa.RSAPrivateKey)
+    pem = private.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+    pair = await keys.issue(context, user)
+    claims: dict[str, Any] = jwt.decode(pair.access, options={"verify_signature": False})
+    kid = row.kid
+
+    def sign(changed: dict[str, Any] | None = None, drop: str = "", **header: Any) -> str:
+        body = {name: value for name, value in {**claims, **(changed or {})}.items() if name != drop}
+        return jwt.encode(body, private, "RS256", {"kid": kid, **header})
+
+    return Forge(claims, kid, pem, sign)
+
+
+def part(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+async def me(auth: Served, token: str) -> httpx.Response:
+    return await auth.client.get("/api/auth/me", headers={"Authorization": f"Bearer {token}"})
+
+
+async def refused(auth: Served, token: str) -> None:
+    answer = await me(auth, token)
+    assert answer.status_code == 401, answer.text
+    assert answer.json()["error"]["code"] == "not_authenticated"
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_the_forge_makes_good_tokens_when_it_changes_nothing(auth: Served, forge: Forge) -> None:
+    assert (await me(auth, forge.sign())).status_code == 200
+
+
+async def test_kid_is_in_the_header_and_in_the_jwks(auth: Served, forge: Forge) -> None:
+    header = jwt.get_unverified_header(forge.sign())
+    assert (header["alg"], header["kid"]) == ("RS256", forge.kid)
+    assert "kid" not in forge.claims
+    published = (await auth.client.get("/api/auth/jwks.json")).json()["keys"]
+    assert [key["kid"] for key in published] == [forge.kid]
+    assert set(published[0]) == {"kty", "n", "e", "alg", "use", "kid"}
+    assert keys.thumbprint(published[0]) == forge.kid
+    assert jwt.decode(forge.sign(), jwt.PyJWK(published[0]).key, ["RS256"], audience="gt-vision")["name"] == "admin"
+
+
+@pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE"])
+@pytest.mark.parametrize("signature", ["", "AAAA"])
+async def test_alg_none(auth: Served, forge: Forge, alg: str, signature: str) -> None:
+    await refused(auth, f"{part({'alg': alg, 'typ': 'JWT', 'kid': forge.kid})}.{part(forge.claims)}.{signature}")
+
+
+@pytest.mark.parametrize("alg", ["HS256", "RS256"])
+async def test_hmac_with_the_public_key_as_its_secret(auth: Served, forge: Forge, alg: str) -> None:
+    """Signed by hand, since libraries refuse to make such a token; `alg` says the truth and then lies."""
+    import hashlib
+    import hmac
+
+    signed = f"{part({'alg': alg, 'typ': 'JWT', 'kid': forge.kid})}.{part(forge.claims)}"
+    mac = hmac.new(forge.public_pem, signed.encode(), hashlib.sha256).digest()
+    await refused(auth, f"{signed}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}")
+
+
+@pytest.mark.parametrize("alg", ["RS384", "RS512", "PS256"])
+async def test_another_algorithm_of_the_same_key(auth: Served, forge: Forge, alg: str) -> None:
+    token = forge.sign()
+    header = {**jwt.get_unverified_header(token), "alg": alg}
+    await refused(auth, f"{part(header)}.{token.split('.')[1]}.{token.split('.')[2]}")
+
+
+@pytest.mark.parametrize(
+    "kid", ["unknown", "", "../../../dev/null", "/etc/passwd", "' or 1=1 --", "a" * 2000, "\x00", "çã", "%00"]
+)
+async def test_kid_that_is_unknown_or_like_a_path(auth: Served, forge: Forge, kid: str) -> None:
+    await refused(auth, forge.sign(kid=kid))
+
+
+@pytest.mark.parametrize("kid", [None, 7, [], {}, True])
+async def test_kid_that_is_no_text(auth: Served, forge: Forge, kid: object) -> None:
+    token = forge.sign()
+    header = {**jwt.get_unverified_header(token), "kid": kid}
+    await refused(auth, f"{part(header)}.{token.split('.')[1]}.{token.split('.')[2]}")
+
+
+@pytest.mark.parametrize("header", ["jwk", "jku", "x5c"])
+async def test_a_key_that_the_token_brings_along(auth: Served, forge: Forge, header: str) -> None:
+    own = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    brought = {"jwk": json.loads(jwt.algorithms.RSAAlgorithm.to_jwk(own.public_key())), "jku": "http://127.0.0.1/k",
+               "x5c": ["MII"]}  # fmt: skip
+    await refused(auth, jwt.encode(forge.claims, own, "RS256", {"kid": forge.kid, header: brought[header]}))
+
+
+async def test_a_token_of_another_key(auth: Served, forge: Forge) -> None:
+    own = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    await refused(auth, jwt.encode(forge.claims, own, "RS256", {"kid": forge.kid}))
+
+
+async def test_expired(auth: Served, forge: Forge) -> None:
+    answer = await me(auth, forge.sign({"exp": int(time.time()) - 60}))
+    assert answer.status_code == 401
+    assert answer.json()["error"]["details"]["reason"] == "expired"
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"nbf": int(time.time()) + 3600},
+        {"iat": int(time.time()) + 3600},
+        {"iss": "another"},
+        {"iss": ""},
+        {"aud": "another"},
+        {"aud": ["x", "y"]},
+        {"aud": None},
+        {"sub": 7},
+        {"exp": "never"},
+        {"use": "refresh"},
+        {"use": None},
+        {"role": "root"},
+        {"role": None},
+        {"name": None, "role": ""},
+    ],
+)
+async def test_a_claim_that_is_wrong(auth: Served, forge: Forge, changed: dict[str, Any]) -> None:
+    await refused(auth, forge.sign(changed))
+
+
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf", "iss", "aud", "sub", "jti", "use", "role", "name"])
+async def test_a_claim_that_is_absent(auth: Served, forge: Forge, claim: str) -> None:
+    await refused(auth, forge.sign(drop=claim))
+
+
+async def test_a_user_that_is_not_there(auth: Served, forge: Forge) -> None:
+    await refused(auth, forge.sign({"sub": new_id()}))
+
+
+async def test_refresh_as_access_and_access_as_refresh(auth: Served) -> None:
+    login = await auth.client.post("/api/auth/login", json={"username": "admin", "password": PASSWORD})
+    pair = login.json()
+    await refused(auth, pair["refresh_token"])
+    swapped = await auth.client.post("/api/auth/refresh", json={"refresh_token": pair["access_token"]})
+    assert swapped.status_code == 401
+
+
+async def test_a_changed_payload_under_the_old_signature(auth: Served, forge: Forge) -> None:
+    head, _, signature = forge.sign().split(".")
+    await refused(auth, f"{head}.{part({**forge.claims, 'role': 'admin', 'sub': 'x'})}.{signature}")
+
+
+@pytest.mark.parametrize("keep", [0.1, 0.5, 0.9, 0.99])
+async def test_truncated(auth: Served, forge: Forge, keep: float) -> None:
+    token = forge.sign()
+    await refused(auth, token[: int(len(token) * keep)])
+
+
+@pytest.mark.parametrize(
+    "token",
+    [".", "..", "...", "a.b.c", "null", "{}", "é.é.é", "\x7f", "=.=.=", "Bearer x", "a" * 4097, f"{'[' * 2000}.e30.x",
+     f"{base64.urlsafe_b64encode(b'[' * 2500).decode()}.e30.x", f"{part([])}.{part([])}.x", f"{part('x')}.{part(1)}.x"],
+)  # fmt: skip
+async def test_what_is_no_token(auth: Served, token: str) -> None:
+    headers = [(b"authorization", b"Bearer " + token.encode())]
+    answer = await auth.client.get("/api/auth/me", headers=headers)
+    assert answer.status_code == 401, answer.text
+
+
+async def test_a_token_of_a_megabyte(auth: Served, forge: Forge) -> None:
+    await refused(auth, forge.sign() + "A" * 1_000_000)
+    body = {"refresh_token": forge.sign() + "A" * 1_000_000}
+    assert (await auth.client.post("/api/auth/refresh", json=body)).status_code == 401
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Basic YTpi", "bearer", "Token x"])
+async def test_an_authorization_header_of_another_kind(auth: Served, header: str) -> None:
+    assert (await auth.client.get("/api/auth/me", headers={"Authorization": header})).status_code == 401
+
+
+async def test_old_tokens_hold_while_the_signing_key_changes(auth: Served, forge: Forge) -> None:
+    old = forge.sign()
+    answer = await auth.client.post("/api/auth/keys/rotate", headers={"Authorization": f"Bearer {old}"})
+    assert answer.status_code == 200, answer.text
+    new_kid = answer.json()["kid"]
+    assert new_kid != forge.kid
+    header = await auth.login("admin", PASSWORD)
+    assert jwt.get_unverified_header(header["Authorization"].removeprefix("Bearer "))["kid"] == new_kid
+    # This process has the old public key at hand and asks for the new one at its first sight.
+    context = auth.context
+    context.verifier._fetched = float("-inf")
+    assert (await auth.client.get("/api/auth/me", headers=header)).status_code == 200
+    assert (await me(auth, old)).status_code == 200
+    published = (await auth.client.get("/api/auth/jwks.json")).json()["keys"]
+    assert {key["kid"] for key in published} == {forge.kid, new_kid}
