@@ -185,7 +185,8 @@ class Client:
         if answer.status_code >= 400:
             raise error_of(answer)
         content = answer.headers.get("content-type", "")
-        if answer.content and not content.startswith(("application/json", "image/", "text/csv")):
+        ours = not answer.content or content.startswith(("application/json", "image/", "text/csv"))
+        if answer.is_redirect or not ours:
             raise Misconfigured(f"{self.url} is not GT-Vision's API", mend="correct --url or GTV_URL")
         return answer
 

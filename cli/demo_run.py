@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from cli.demo.app import app as demo_tools
 from cli.local import Pods, Port, WithTriton, data_dir, fetch, serve
 from cli.output import AsJson, local_time
 from cli.session import Session
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from cli.demo.rtsp import RtspServer
 
 app = typer.Typer(help="The platform with demo cameras; score what it reads.")
+app.add_typer(demo_tools)
 RTSP_PORT = 8554
 POLL_S = 3.0
 
@@ -92,6 +94,7 @@ class DemoRun:
         from cli.demo.rtsp import INSTALL_COMMAND
 
         port = self._rtsp_port
+        self._screen.tell("cameras", "started", "")
         # The usual port is a wish, so that addresses stay alike from run to run; one that was asked for is an order.
         if port == RTSP_PORT and not (is_free(port) and is_free(port + 1)):
             port = 0

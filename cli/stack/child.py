@@ -165,7 +165,8 @@ class Child:
         _signal(process.pid, signal.SIGKILL)
 
     def _why(self, code: int) -> GTVisionError:
-        reason, mend = self.log.reason()
+        # Who was killed from outside said nothing of it: its last line of chatter is no reason.
+        reason, mend = self.log.warning() if code < 0 else self.log.reason()
         how = f"ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
         message = f"{self.part.title} {how}: {reason}" if reason else f"{self.part.title} {how}"
         kind = Misconfigured if code in (MISCONFIGURED, USAGE) else Unavailable

@@ -44,11 +44,10 @@ class LogFile:
             self._stream.close()
 
     def warning(self) -> tuple[str, str]:
-        """(reason, mend) of the last warning or error, or two empty texts."""
-        for line in reversed(self.tail):
-            facts = _facts(line)
-            if facts.get("level") in _LOUD and (facts.get("reason") or facts.get("event")):
-                return redact(str(facts.get("reason") or facts.get("event"))), str(facts.get("mend") or "")
+        """(reason, mend) of the last warning or error, one that gives a reason before one that does not."""
+        loud = [facts for facts in map(_facts, reversed(self.tail)) if facts.get("level") in _LOUD]
+        for facts in sorted(loud, key=lambda facts: not facts.get("reason")):
+            return redact(str(facts.get("reason") or facts.get("event"))), str(facts.get("mend") or "")
         return "", ""
 
     def reason(self) -> tuple[str, str]:

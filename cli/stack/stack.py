@@ -93,7 +93,8 @@ class Stack:
         options = self.options
         nats_url, port = options.environ.get("GTV_NATS_URL", ""), 0
         if not options.external_nats:
-            port = free_port(NATS_PORT)
+            # A run that takes any port for itself leaves the usual one of NATS to others too.
+            port = free_port(NATS_PORT if options.port else 0)
             nats_url = f"nats://{LOOPBACK}:{port}"
         self.environ = process_environ(options, self.url, nats_url)
         if options.external_nats:

@@ -1,0 +1,97 @@
+"""Errors become exit codes, and answers become errors, by tables that miss nothing."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+
+from cli.client import STATUS_KIND, error_of, tree
+from cli.main import app, run
+from functions.shared import errors, web
+from functions.shared.errors import GTVisionError
+from functions.shared.exits import EXITS, exit_code
+
+# The contract with scripts: written out here, so that a change of the table is a change of this test.
+CODES = {
+    "error": 1, "rejected": 2, "invalid_input": 2, "too_large": 2, "broken_image": 2, "not_authenticated": 3,
+    "forbidden": 3, "not_found": 4, "conflict": 5, "unavailable": 6, "bus_unavailable": 6, "database_unavailable": 6,
+    "store_unavailable": 6, "storage_full": 6, "inference_unavailable": 6, "camera_unavailable": 6, "misconfigured": 7,
+    "throttled": 8,
+}  # fmt: skip
+
+
+def test_every_error_has_the_promised_exit_code() -> None:
+    assert {kind.code: exit_code(kind("x")) for kind in tree()} == CODES
+
+
+def test_a_child_stands_above_its_parent_in_the_table() -> None:
+    kinds = [kind for kind, _, _ in EXITS]
+    for number, kind in enumerate(kinds):
+        assert not any(issubclass(later, kind) for later in kinds[number + 1 :]), kind
+
+
+def test_what_is_no_error_of_ours_is_a_bug() -> None:
+    assert exit_code(RuntimeError("x")) == 1
+
+
+def _answer(status: int, **arguments: object) -> httpx.Response:
+    return httpx.Response(status, request=httpx.Request("GET", "http://host/api/x"), **arguments)  # type: ignore[arg-type]  # passed through
+
+
+@pytest.mark.parametrize("kind", tree(), ids=lambda kind: kind.code)
+def test_every_envelope_comes_back_as_the_error_it_was(kind: type[GTVisionError]) -> None:
+    body = {"error": {"code": kind.code, "message": "m", "details": {"field": "f"}, "correlation_id": "c1"}}
+    error = error_of(_answer(web.status_of(kind("m")), json=body))
+    assert type(error) is kind
+    assert error.message == "m"
+    assert error.details["field"] == "f"
+    assert error.details["correlation_id"] == "c1"
+
+
+@pytest.mark.parametrize("status", sorted({status for _, status in web.STATUS} - {500}))
+def test_every_status_of_the_api_means_something_without_an_envelope(status: int) -> None:
+    assert status in STATUS_KIND
+    error = error_of(_answer(status, text="<html>from a proxy</html>"))
+    assert (
+        exit_code(error) == exit_code(next(kind for kind, known in web.STATUS if known == status)("x")) or status == 422
+    )
+
+
+@pytest.mark.parametrize("status", [500, 418, 599])
+def test_an_unknown_answer_is_a_bug_not_a_crash(status: int) -> None:
+    assert exit_code(error_of(_answer(status, text="?"))) == 1
+
+
+def test_a_refused_connection_says_what_to_do(capsys: pytest.CaptureFixture[str], tmp_path: object) -> None:
+    error = errors.Unavailable("gone")
+    assert exit_code(error) == 6
+
+
+@pytest.mark.parametrize("argv", [["nonsense"], ["cameras", "show"], ["detections", "list", "--limit", "0"]])
+def test_a_wrong_command_line_ends_with_2(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(argv) == 2
+    caught = capsys.readouterr()
+    assert caught.out == ""
+    assert caught.err
+
+
+def test_a_wrong_command_line_is_an_envelope_with_json(capsys: pytest.CaptureFixture[str]) -> None:
+    import json
+
+    assert run(["cameras", "show", "--json"]) == 2
+    envelope = json.loads(capsys.readouterr().err)
+    assert envelope["error"]["code"] == "invalid_input"
+
+
+def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
+    import typer
+
+    def walk(command: object, path: tuple[str, ...]) -> list[tuple[str, ...]]:
+        below = getattr(command, "commands", {})
+        return [path, *(found for name, child in below.items() for found in walk(child, (*path, name)))]
+
+    paths = walk(typer.main.get_command(app), ())
+    assert ("cameras", "import") in paths
+    for path in paths:
+        assert run([*path, "--help"]) == 0, path
+        assert "Usage" in capsys.readouterr().out
