@@ -61,8 +61,11 @@ async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 20.0)
 
 
 async def settled(bus: Bus) -> bool:
-    load = await bus.load(DURABLE)
-    return load.waiting + load.in_hand == 0
+    """Whether every frame of the stream was delivered and acknowledged."""
+    last = (await bus.js.stream_info("FRAMES")).state.last_seq
+    consumer = await bus.js.consumer_info("FRAMES", DURABLE)
+    assert consumer.delivered is not None
+    return consumer.delivered.stream_seq >= last and not consumer.num_ack_pending
 
 
 async def events(bus: Bus, count: int) -> list[DetectionRecorded]:
@@ -202,7 +205,11 @@ async def test_a_server_that_comes_back_is_read_again(
 ) -> None:
     await start()
     await bus.publish_frame(*film.frame(4, car(50, 50, "ABC1D23")))
-    await until(lambda: settled(bus))
+
+    async def one() -> bool:
+        return len(await memory.detections()) == 1
+
+    await until(one)
     nats_server.kill()
     nats_server.start()
 
