@@ -99,6 +99,17 @@ def test_the_band_decides_between_the_formats_when_the_glyph_does_not(decoding: 
     assert read(decoding, [view], (0.0, -1.5))[0].text == "ABC1123"
 
 
+def test_twins_leave_the_format_to_the_band(decoding: ModuleType) -> None:
+    """A Mercosul O that the recogniser calls a zero, surely; and a four, which is no letter at all."""
+    views = decoding.with_twins(np.stack([spelled(decoding, "GDY3058")]))
+    found = decoding.lattices(views)
+    weights = np.ones(1)
+    assert decoding.read(views, found, weights, np.array([0.0, 4.0]))[0].text == "GDY3O58"
+    assert decoding.read(views, found, weights, np.array([0.0, -1.5]))[0].text == "GDY3058"
+    plain = decoding.with_twins(np.stack([spelled(decoding, "GDY3458")]))
+    assert decoding.read(plain, decoding.lattices(plain), weights, np.array([0.0, 4.0]))[0].text == "GDY3458"
+
+
 def test_mercosul_is_read_against_its_prior_when_the_glyph_is_plain(decoding: ModuleType) -> None:
     texts = read(decoding, [spelled(decoding, "RIO2A18")], (0.0, -1.5))
     assert (texts[0].text, texts[0].format) == ("RIO2A18", "br_mercosul")

@@ -26,6 +26,8 @@ _FOREIGN = 5.5
 """Log odds of the free reading against the formats above which no format is believed. On OpenALPR-BR the
 right readings stay below 4.5; plates of other countries start at 6.4."""
 _SHORTEST = 4
+_TWINS = (("O", "0"), ("I", "1"))
+_LENT = 0.5
 _DOUBT = 0.02
 """How much of each view's vote is spread evenly: one blind view must not veto what the others see."""
 
@@ -44,6 +46,19 @@ def format_mask() -> Array:
     """bool [formats, 7, 36]: which character may stand where."""
     digit = np.array([character.isdigit() for character in ALPHABET])
     return np.array([[digit if kind == "N" else ~digit for kind in pattern] for pattern in FORMATS.values()])
+
+
+def with_twins(symbols: Array) -> Array:
+    """`symbols` with O and 0, and I and 1, lent half of what the other has.
+
+    On a plate they are drawn alike, so the recogniser's word on them says little of the format: that is left
+    to the other places and to the band.
+    """
+    lent = np.eye(symbols.shape[2])
+    for letter, digit in _TWINS:
+        one, other = 1 + ALPHABET.index(letter), 1 + ALPHABET.index(digit)
+        lent[one, other] = lent[other, one] = _LENT
+    return symbols @ lent
 
 
 def lattices(symbols: Array, mask: Array | None = None) -> Lattices:

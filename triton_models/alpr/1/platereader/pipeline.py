@@ -221,7 +221,7 @@ def _settle(
 ) -> None:
     """Let the views of each open plate vote, and mark as done those that are sure."""
     stacked = np.stack([symbols for index in open_jobs for symbols in seen[index]])
-    found = decoding.lattices(stacked)
+    found = decoding.lattices(decoding.with_twins(stacked))
     at = 0
     for index in open_jobs:
         frame, plate, _ = jobs[index]
