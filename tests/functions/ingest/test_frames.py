@@ -260,7 +260,6 @@ async def test_a_20_mb_upload_is_refused_early(served: Served, announced: bool) 
     answer = await served.client.post(URL, params={"camera_id": "gate"}, content=body, headers=headers)
     assert answer.status_code == 413
     assert answer.json()["error"]["code"] == "too_large"
-    assert answer.json()["error"]["details"]["field"] == "frame"
     assert body.given <= handler.MAX_PICTURE + handler.FORM_MARGIN + 65_536
 
 
