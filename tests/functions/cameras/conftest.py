@@ -64,3 +64,10 @@ async def serve_cameras(settings: FunctionSettings) -> AsyncIterator[Register]:
 async def register(settings: FunctionSettings) -> AsyncIterator[Register]:
     async with serve_cameras(settings) as served:
         yield served
+
+
+@pytest.fixture
+async def sqlite_register(tmp_path: Path, sqlite_url: str, nats_server: NatsServer) -> AsyncIterator[Register]:
+    """For what asks nothing of the dialect."""
+    async with serve_cameras(settings_of(tmp_path, sqlite_url, nats_server.url)) as served:
+        yield served

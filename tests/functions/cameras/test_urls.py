@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import pytest
+
+from functions.cameras import urls
+from functions.shared.errors import InvalidInput, Misconfigured
+
+EVERYWHERE = ("0.0.0.0/0", "::/0")
+SECRET = "S3CRET-MARK"
+
+MALFORMED = {
+    "": "must begin with rtsp",
+    "10.0.0.7/live": "must begin with rtsp",
+    "http://10.0.0.7/live": "must begin with rtsp",
+    "file:///etc/passwd": "must begin with rtsp",
+    "rtsp:/10.0.0.7/live": "must begin with rtsp",
+    "rtsp+tcp://10.0.0.7/live": "must begin with rtsp",
+    "rtsp://": "has no host",
+    "rtsp:///live": "has no host",
+    f"rtsp://op:{SECRET}@/live": "has no host",
+    f"rtsp://op:{SECRET}@10.0.0.7:0/live": "port",
+    f"rtsp://op:{SECRET}@10.0.0.7:65536/live": "port",
+    f"rtsp://op:{SECRET}@10.0.0.7:55x/live": "port",
+    f"rtsp://op:{SECRET}@10.0.0.7:/live": "port",
+    f"rtsp://op:{SECRET}@10.0.0.7:-1/live": "port",
+    f"rtsp://op:{SECRET}@[10.0.0.7/live": "cannot be read",
+    f"rtsp://op:{SECRET}@[::1/live": "cannot be read",
+    f"rtsp://op:{SECRET}#x@10.0.0.7/live": "percent-encoded",
+    f"rtsp://op:{SECRET}/x@10.0.0.7/live": "percent-encoded",
+    f"rtsp://10.0.0.7/live#{SECRET}": "percent-encoded",
+    f"rtsp://op:{SECRET} x@10.0.0.7/live": "space",
+    f"rtsp://op:{SECRET}\n@10.0.0.7/live": "space",
+    f"rtsp://op:{SECRET}\x00@10.0.0.7/live": "space",
+    f"rtsp://op:{SECRET}\\@10.0.0.7/live": "may not have",
+    f"rtsp://op:{SECRET}é@10.0.0.7/live": "percent-encoded",
+    f"rtsp://op:{SECRET}@10.0.0.7/{'x' * 2000}": "over 1024 characters",
+}
+
+
+@pytest.mark.parametrize(("url", "reason"), MALFORMED.items())
+def test_a_malformed_address_is_refused_with_the_reason_and_without_its_secret(url: str, reason: str) -> None:
+    with pytest.raises(InvalidInput, match=reason) as caught:
+        urls.parse(url)
+    assert caught.value.details["field"] == "rtsp_url"
+    assert SECRET not in caught.value.message + str(caught.value.details)
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("rtsp://10.0.0.7", ("10.0.0.7", 554, False)),
+        ("RTSP://Cam.Example/Live?x=1&y=2", ("cam.example", 554, False)),
+        ("rtsps://op:pw@10.0.0.7/live", ("10.0.0.7", 322, True)),
+        ("rtsp://op:p%40s%23s@10.0.0.7:8554/live", ("10.0.0.7", 8554, True)),
+        ("rtsp://op:p@ss@10.0.0.7/live", ("10.0.0.7", 554, True)),
+        ("rtsp://op@10.0.0.7/live", ("10.0.0.7", 554, True)),
+        ("rtsp://[2001:db8::7]:8554/live", ("2001:db8::7", 8554, False)),
+    ],
+)
+def test_a_good_address_is_taken_apart(url: str, expected: tuple[str, int, bool]) -> None:
+    found = urls.parse(url)
+    assert (found.host, found.port, found.has_credentials) == expected
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "169.254.169.254",
+        "169.254.0.1",
+        "2852039166",  # 169.254.169.254 as one number
+        "0xA9FEA9FE",
+        "0251.0376.0251.0376",
+        "169.254.43518",
+        "[::ffff:169.254.169.254]",
+        "[::ffff:a9fe:a9fe]",
+        "[64:ff9b::a9fe:a9fe]",
+        "[fe80::1]",
+        "[fe80::1%25lo]",
+        "[fd00:ec2::254]",
+        "100.100.100.200",
+    ],
+)
+async def test_link_local_and_metadata_addresses_are_refused_however_written(host: str) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        await urls.require_allowed(f"rtsp://op:{SECRET}@{host}/live", EVERYWHERE)
+    assert caught.value.details["field"] == "rtsp_url"
+    # A resolver may not know a spelling at all; known or not, it is refused.
+    assert any(word in caught.value.message for word in ("metadata", "no address"))
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "224.0.0.1", "[ff02::1]", "[::]"])
+async def test_what_is_no_single_host_is_refused(host: str) -> None:
+    with pytest.raises(InvalidInput, match="no single host"):
+        await urls.require_allowed(f"rtsp://{host}/live", EVERYWHERE)
+
+
+async def test_a_host_without_an_address_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="no address"):
+        await urls.require_allowed("rtsp://no-such-camera.invalid/live", EVERYWHERE)
+
+
+async def test_a_label_too_long_for_dns_is_refused() -> None:
+    with pytest.raises(InvalidInput, match="no address"):
+        await urls.require_allowed(f"rtsp://{'a' * 70}.example/live", EVERYWHERE)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "10.20.3.4"])
+async def test_loopback_and_private_addresses_are_fine_by_default(host: str) -> None:
+    assert (await urls.require_allowed(f"rtsp://{host}:8554/live", EVERYWHERE)).port == 8554
+
+
+async def test_every_address_of_a_host_must_lie_in_the_networks() -> None:
+    await urls.require_allowed("rtsp://10.20.3.4/live", ("10.20.0.0/16",))
+    for host in ("10.21.0.1", "127.0.0.1", "[::ffff:10.21.0.1]", "[2001:db8::7]"):
+        with pytest.raises(InvalidInput, match="GTV_CAMERA_NETWORKS"):
+            await urls.require_allowed(f"rtsp://{host}/live", ("10.20.0.0/16",))
+    await urls.require_allowed("rtsp://[::ffff:10.20.0.1]/live", ("10.20.0.0/16",))
+
+
+async def test_networks_that_are_none_are_named() -> None:
+    with pytest.raises(Misconfigured, match="GTV_CAMERA_NETWORKS"):
+        await urls.require_allowed("rtsp://10.20.3.4/live", ("10.20.0.0/99",))
