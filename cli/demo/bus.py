@@ -49,9 +49,9 @@ def _front(picture: Image) -> None:
     """Windscreen and panel behind the man on the left and the people at the picture's edge."""
     _paint(picture, [(56, 396), (150, 384), (212, 396), (236, 548), (34, 556), (40, 430)], _GLASS, 3.0)
     _paint(picture, [(214, 440), (250, 440), (250, 552), (210, 552)], _GLASS, 2.0)
-    for number, x in enumerate((70, 104, 140, 176, 206)):  # reflections, as the free part of the glass has them
+    for number, edge in enumerate((70, 104, 140, 176, 206)):  # reflections, as the free part of the glass has them
         tone = (86, 92, 92) if number % 2 else (70, 68, 62)
-        _paint(picture, [(x, 396), (x + 9, 396), (x + 2, 540), (x - 8, 540)], tone, 4.0)
+        _paint(picture, [(edge, 396), (edge + 9, 396), (edge + 2, 540), (edge - 8, 540)], tone, 4.0)
     _paint(picture, [(14, 556), (240, 548), (300, 556), (300, 690), (14, 690)], _BLUE, 1.5)
     _paint(picture, [(30, 566), (206, 562), (206, 584), (30, 588)], (150, 78, 18), 2.0)
     _paint(picture, [(14, 660), (300, 664), (312, 726), (14, 720)], _SILL, 1.5)

@@ -128,7 +128,7 @@ SQUARE = CameraSpec(
     lanes=(
         Lane(-22.6, far=1.62, gone=0.62, fast=0.14, slow=0.14),
         Lane(-19.0, away=True, far=1.75, gone=0.62, fast=0.08, slow=0.08),
-        Lane(-22.0, far=1.95, gone=0.55, fast=0.145, slow=0.145),
+        Lane(-22.0, far=1.95, gone=0.55, fast=0.12, slow=0.12),
     ),
     trips=(
         Trip("roadster", 0, 3.0, hue=YELLOW, light=1.0),
