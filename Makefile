@@ -1,7 +1,7 @@
 # GT-Vision: `make demo` shows it, `make test` proves it.
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 LOCKS := infra/locks
 
 .DEFAULT_GOAL := help

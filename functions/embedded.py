@@ -12,13 +12,15 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Sequence
-from importlib import import_module
-from importlib.util import find_spec
-from typing import Any
 
-from fastapi import APIRouter
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from functions.auth import handler as auth
+from functions.cameras import handler as cameras
+from functions.console import handler as console
+from functions.ingest import handler as ingest
+from functions.post_processing import handler as post_processing
+from functions.search import handler as search
 from functions.shared import logs
 from functions.shared.config import ReaderSettings, load
 from functions.shared.context import Context
@@ -27,8 +29,6 @@ from functions.shared.exits import BUG, OK, exit_code
 from functions.shared.web import Startup, Worker, create_app
 
 log = logs.get("embedded")
-# In the order of their start: auth makes the keys and the first admin before anybody asks.
-ROOMS = ("auth", "cameras", "ingest", "post_processing", "search", "console")
 
 
 def open_context() -> Context:
@@ -40,22 +40,11 @@ def open_context() -> Context:
     return Context(settings, "embedded")
 
 
-def _compose() -> ASGIApp:
-    routers: list[APIRouter] = []
-    startup: list[Startup] = []
-    workers: list[Worker] = []
-    for room in ROOMS:
-        name = f"functions.{room}.handler"
-        if find_spec(f"functions.{room}") is None or find_spec(name) is None:
-            continue
-        handler: Any = import_module(name)
-        routers.append(handler.router)
-        startup += getattr(handler, "startup", [])
-        workers += getattr(handler, "workers", [])
-    return create_app("embedded", routers, open_context=open_context, startup=startup, workers=workers)
-
-
-app = _compose()
+# Auth comes first: it makes the keys and the first admin before anybody asks.
+STARTUP: list[Startup] = [*auth.startup, *cameras.startup]
+WORKERS: list[Worker] = [*cameras.workers, *post_processing.workers, *console.workers]
+ROUTERS = [room.router for room in (auth, cameras, ingest, post_processing, search, console)]
+app = create_app("embedded", ROUTERS, open_context=open_context, startup=STARTUP, workers=WORKERS)
 
 
 class _Start:
