@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import typer
 
+from cli.bench.cameras import cameras
 from cli.bench.lpr import lpr
 
 app = typer.Typer(no_args_is_help=True, help="Measure: plates read, cameras held.")
 app.command("lpr")(lpr)
+app.command("cameras")(cameras)
 
 
 @app.callback()
