@@ -194,44 +194,92 @@ async def _fall_back(frames: Sequence[_Frame], infer: Infer) -> None:
 
 SURE = 0.97
 FIRST_VIEWS = 2
+TWO_ROWS = 1.9
+"""A plate that is less than so many times as wide as high may have two rows (motorcycles: 1.2 to 1.4)."""
+
+
+@dataclass
+class _Job:
+    """One way to read one plate: in one row, or in two."""
+
+    frame: _Frame
+    plate: _Plate
+    views: Sequence[views.View | views.RowsView]
+    seen: list[Array] = field(default_factory=list)
+    texts: list[decoding.Text] = field(default_factory=list)
+
+    @property
+    def sure(self) -> bool:
+        return bool(self.texts) and self.texts[0].confidence >= SURE and self.texts[0].format is not None
+
+    def cut(self, view: views.View | views.RowsView) -> Array:
+        if isinstance(view, views.RowsView):
+            return views.rectify_rows(self.frame.picture, _whole_corners(self.plate), view)
+        corners = self.plate.corners if view.corners else geometry.box_corners(self.plate.found)
+        return views.rectify(self.frame.picture, corners, view)
+
+    def settle(self, found: decoding.Lattices, symbols: Array) -> None:
+        """Let the views vote."""
+        weights = np.array([view.weight for view in self.views[: len(self.seen)]])
+        prior = format_prior(*views.band(self.frame.picture, _whole_corners(self.plate)))
+        self.texts = decoding.read(symbols, found, weights, prior)
+
+
+def _whole_corners(plate: _Plate) -> Array:
+    """The corners where they cover what was found, else those of the box: on plates of two rows, the network, which
+    learnt from cars, may mark a single row.
+    """
+    covered = geometry.overlaps(geometry.bounds(plate.corners)[None], plate.found[None])[0, 0]
+    return plate.corners if covered > 0.55 else geometry.box_corners(plate.found)
+
+
+def _jobs(frame: _Frame, option: Options) -> list[_Job]:
+    """One job a plate, and a second one for those that may have two rows."""
+    jobs: list[_Job] = []
+    for plate in frame.plates:
+        jobs.append(_Job(frame, plate, views.VIEWS[: option.views]))
+        width, height = plate.found[2:4] - plate.found[:2]
+        if width < TWO_ROWS * height:
+            jobs.append(_Job(frame, plate, views.ROWS_VIEWS[: option.views]))
+    return jobs
 
 
 async def _read_plates(frames: Sequence[tuple[_Frame, Options]], infer: Infer) -> None:
     """Read the first views of every plate, then the others of those plates that are not sure yet."""
-    jobs = [(frame, plate, option) for frame, option in frames for plate in frame.plates]
-    seen: list[list[Array]] = [[] for _ in jobs]
-    done = [False] * len(jobs)
+    jobs = [job for frame, option in frames for job in _jobs(frame, option)]
     for start, stop in ((0, FIRST_VIEWS), (FIRST_VIEWS, len(views.VIEWS))):
-        places: list[int] = []
-        cuts: list[Array] = []
-        for index, (frame, plate, option) in enumerate(jobs):
-            for view in views.VIEWS[start : min(stop, option.views)] if not done[index] else ():
-                corners = plate.corners if view.corners else geometry.box_corners(plate.found)
-                places.append(index)
-                cuts.append(views.rectify(frame.picture, corners, view))
-        if not cuts:
-            return
-        for index, symbols in zip(places, await _batched("plate_ocr", cuts, infer), strict=True):
-            seen[index].append(symbols)
-        _settle(jobs, seen, sorted(set(places)), done)
+        settled = {id(job.plate) for job in jobs if job.sure}
+        wanted = [(job, view) for job in jobs if id(job.plate) not in settled for view in job.views[start:stop]]
+        if not wanted:
+            break
+        answers = await _batched("plate_ocr", [job.cut(view) for job, view in wanted], infer)
+        for (job, _), symbols in zip(wanted, answers, strict=True):
+            job.seen.append(symbols)
+        _settle(list({id(job): job for job, _ in wanted}.values()))
+    for job in jobs:
+        if _better(job.texts, job.plate.texts):
+            job.plate.texts = job.texts
+            if isinstance(job.views[0], views.RowsView):
+                job.plate.corners = _whole_corners(job.plate)
 
 
-def _settle(
-    jobs: Sequence[tuple[_Frame, _Plate, Options]], seen: Sequence[list[Array]], open_jobs: list[int], done: list[bool]
-) -> None:
-    """Let the views of each open plate vote, and mark as done those that are sure."""
-    stacked = np.stack([symbols for index in open_jobs for symbols in seen[index]])
+def _settle(jobs: Sequence[_Job]) -> None:
+    """All views of all jobs through one forward-backward, then each job's vote."""
+    stacked = np.stack([symbols for job in jobs for symbols in job.seen])
     found = decoding.lattices(decoding.with_twins(stacked))
     at = 0
-    for index in open_jobs:
-        frame, plate, _ = jobs[index]
-        rows = slice(at, at + len(seen[index]))
+    for job in jobs:
+        rows = slice(at, at + len(job.seen))
         at = rows.stop
-        part = decoding.Lattices(found.marginals[rows], found.evidence[rows])
-        weights = np.array([view.weight for view in views.VIEWS[: len(seen[index])]])
-        prior = format_prior(*views.band(frame.picture, plate.corners))
-        plate.texts = decoding.read(stacked[rows], part, weights, prior)
-        done[index] = bool(plate.texts) and plate.texts[0].confidence >= SURE and plate.texts[0].format is not None
+        job.settle(decoding.Lattices(found.marginals[rows], found.evidence[rows]), stacked[rows])
+
+
+def _better(texts: Sequence[decoding.Text], others: Sequence[decoding.Text]) -> bool:
+    """Whether one way to read a plate beats another: a text of a format goes before a free one, then the surer."""
+    if not texts or not others:
+        return bool(texts)
+    one, other = texts[0], others[0]
+    return (one.format is not None, one.confidence) > (other.format is not None, other.confidence)
 
 
 def format_prior(blue: float, dark: float) -> Array:

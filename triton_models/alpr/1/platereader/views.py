@@ -39,6 +39,43 @@ VIEWS = (
 )
 
 
+@dataclass(frozen=True)
+class RowsView:
+    """How one view of a plate of two rows is cut, in parts of the plate's height: the upper row from `top` to
+    `middle` + `lap`, the lower from `middle` - `lap` to `bottom`; laid side by side they make one line.
+    """
+
+    top: float
+    middle: float
+    bottom: float
+    lap: float = 0.03
+    weight: float = 1.0
+
+
+ROWS_VIEWS = (
+    RowsView(0.18, 0.55, 0.98),
+    RowsView(0.10, 0.50, 0.98),
+    RowsView(0.20, 0.58, 1.02),
+    RowsView(0.14, 0.52, 0.94),
+    RowsView(0.05, 0.46, 0.96),
+    RowsView(0.24, 0.62, 1.00),
+)
+"""Old and Mercosul motorcycle plates: a strip with the town or the band, three letters, four characters."""
+
+
+def rectify_rows(picture: Array, corners: Array, view: RowsView) -> Array:
+    """The two rows of the plate between `corners` [4, 2] side by side, uint8 RGB [48, 160, 3]."""
+    whole = View(True, 0.02, -view.top, 0.02, view.bottom - 1)
+    share = view.bottom - view.top
+    height = round(2.2 * HEIGHT)
+    plate = rectify(picture, corners, whole, height, WIDTH // 2)
+    split, lap = (view.middle - view.top) / share, view.lap / share
+    upper = plate[: max(2, round((split + lap) * height))]
+    lower = plate[min(height - 2, round((split - lap) * height)) :]
+    halves = [cv2.resize(half, (WIDTH // 2, HEIGHT), interpolation=cv2.INTER_AREA) for half in (upper, lower)]
+    return np.concatenate(halves, axis=1)
+
+
 def rectify(picture: Array, corners: Array, view: View, height: int = HEIGHT, width: int = WIDTH) -> Array:
     """The plate between `corners` [4, 2] as an upright uint8 RGB [height, width, 3] picture."""
     inner_w = width / (1 + view.left + view.right)

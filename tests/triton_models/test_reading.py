@@ -1,0 +1,102 @@
+"""Brazilian plates of both formats, in one row and in two, drawn into a photograph and read from end to end."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from cli.demo.glyphs import draw_text
+from cli.demo.plates import Plate, PlateStyle, draw_plate
+from functions.shared.inference import Inference, PlateReading, open_inference
+from tests.support.models import ensure_models, photograph
+
+ONE_ROW = np.array([[576, 489], [705, 497], [706, 536], [577, 528]], np.float32)
+"""Corners of the right car's plate in the photograph."""
+TWO_ROWS = np.array([[590, 462], [690, 468], [690, 550], [590, 544]], np.float32)
+
+
+@pytest.fixture
+async def engine() -> AsyncIterator[Inference]:
+    engine = open_inference(None, ensure_models(), timeout_s=60)
+    yield engine
+    await engine.close()
+
+
+def with_plate(plate: NDArray[np.uint8], corners: NDArray[np.float32]) -> bytes:
+    """The photograph as JPEG with `plate` in place of what is at `corners`."""
+    picture = cv2.imdecode(np.frombuffer(photograph(), np.uint8), cv2.IMREAD_COLOR)
+    assert picture is not None
+    width = 2 * round(float(np.linalg.norm(corners[1] - corners[0])))
+    size = (width, round(width * plate.shape[0] / plate.shape[1]))
+    small = cv2.resize(plate, size, interpolation=cv2.INTER_AREA)
+    square = np.array([[0, 0], [size[0], 0], [size[0], size[1]], [0, size[1]]], np.float32)
+    move = cv2.getPerspectiveTransform(square, corners)
+    frame = (picture.shape[1], picture.shape[0])
+    covered = cv2.warpPerspective(np.full(small.shape, 255, np.uint8), move, frame) > 127
+    picture[covered] = cv2.warpPerspective(small, move, frame)[covered]
+    return bytes(cv2.imencode(".jpg", cv2.GaussianBlur(picture, (0, 0), 0.5), [cv2.IMWRITE_JPEG_QUALITY, 90])[1])
+
+
+def two_rows(text: str, style: PlateStyle) -> NDArray[np.uint8]:
+    """A motorcycle's plate, 200 x 170 mm at two pixels a millimetre."""
+    old = style is PlateStyle.OLD
+    plate = np.full((340, 400, 3), (176, 180, 182) if old else (242, 244, 244), np.uint8)
+    if old:
+        draw_text(plate, "SPSAOPAULO", (110, 14, 290, 44), (22, 20, 20))
+    else:
+        plate[:60] = (150, 52, 8)
+        draw_text(plate, "BRASIL", (140, 16, 260, 46), (250, 250, 250))
+    cv2.rectangle(plate, (3, 3), (396, 336), (22, 20, 20), 4)
+    draw_text(plate, text[:3], (70, 74, 330, 190), (22, 20, 20), 0.24)
+    draw_text(plate, text[3:], (36, 208, 364, 324), (22, 20, 20), 0.24)
+    return plate
+
+
+async def plate_at(engine: Inference, jpeg: bytes, corners: NDArray[np.float32]) -> PlateReading:
+    """The plate that was found at `corners`."""
+    x, y = corners.mean(axis=0)
+    plates = [o.plate for o in (await engine.read(jpeg)).observations if o.plate]
+    return next(p for p in plates if p.box.x1 < x < p.box.x2 and p.box.y1 < y < p.box.y2)
+
+
+@pytest.mark.parametrize(
+    ("text", "style", "form"),
+    [
+        ("KTR4938", PlateStyle.OLD, "br_old"),
+        ("MFT9147", PlateStyle.OLD, "br_old"),
+        ("RIO2A18", PlateStyle.MERCOSUL, "br_mercosul"),
+        ("GDY3O58", PlateStyle.MERCOSUL, "br_mercosul"),
+        ("MFT9I47", PlateStyle.MERCOSUL, "br_mercosul"),
+        ("TLE5B81", PlateStyle.MERCOSUL_COMMERCIAL, "br_mercosul"),
+    ],
+)
+async def test_both_formats_are_read(engine: Inference, text: str, style: PlateStyle, form: str) -> None:
+    plate = await plate_at(engine, with_plate(draw_plate(Plate(text, style)), ONE_ROW), ONE_ROW)
+    assert (plate.text, plate.format) == (text, form)
+    assert np.abs(np.array(plate.corners) - ONE_ROW).max() < 8
+
+
+@pytest.mark.parametrize(
+    ("text", "style", "form"),
+    [("KTR4938", PlateStyle.OLD, "br_old"), ("RIO2A18", PlateStyle.MERCOSUL, "br_mercosul")],
+)
+async def test_two_rows_are_read_as_one_line(engine: Inference, text: str, style: PlateStyle, form: str) -> None:
+    plate = await plate_at(engine, with_plate(two_rows(text, style), TWO_ROWS), TWO_ROWS)
+    assert (plate.text, plate.format) == (text, form)
+
+
+def test_two_rows_are_laid_side_by_side(views: ModuleType) -> None:
+    plate = np.zeros((170, 200, 3), np.uint8)
+    plate[34:90] = (0, 0, 255)
+    plate[97:165] = (255, 0, 0)
+    corners = np.array([[0, 0], [200, 0], [200, 170], [0, 170]], np.float32)
+    line = views.rectify_rows(plate, corners, views.ROWS_VIEWS[0])
+    assert line.shape == (48, 160, 3)
+    left, right = line[8:40, 8:72].mean(axis=(0, 1)), line[8:40, 88:152].mean(axis=(0, 1))
+    assert left[0] > 200 > 60 > left[2]
+    assert right[2] > 200 > 60 > right[0]
