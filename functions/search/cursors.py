@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from functions.shared.errors import InvalidInput
 
-_FORM = re.compile(r"^1:(\d{1,17}):([0-9a-f]{32})$")
+_FORM = re.compile(r"^1:(\d{1,18}):([0-9a-f]{32})$")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 LONGEST = 100
 
