@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
 from weakref import WeakKeyDictionary
@@ -36,6 +37,7 @@ class _Line:
     """The way to the bus of one process: one attempt to connect at a time, and the announcements under way."""
 
     opening: asyncio.Task[Bus] | None = None
+    opened_at: float = 0.0
     announcing: set[asyncio.Task[None]] = field(default_factory=set)
 
 
@@ -43,11 +45,13 @@ _lines: WeakKeyDictionary[Context, _Line] = WeakKeyDictionary()
 
 
 async def bus_soon(context: Context, seconds: float = PATIENCE_S) -> Bus:
-    """The bus, if it answers within `seconds`. Raises BusUnavailable; an attempt to connect goes on meanwhile."""
+    """The bus, if it answers within `seconds` of the present attempt to connect, which goes on meanwhile: so while
+    NATS is away one request in a few waits, not each. Raises BusUnavailable."""
     line = _lines.setdefault(context, _Line())
     if line.opening is None or (line.opening.done() and (line.opening.cancelled() or line.opening.exception())):
         line.opening = asyncio.create_task(context.bus(), name="bus-opening")
-    await asyncio.wait({line.opening}, timeout=seconds)
+        line.opened_at = time.monotonic()
+    await asyncio.wait({line.opening}, timeout=max(0.0, line.opened_at + seconds - time.monotonic()))
     if not line.opening.done():
         raise BusUnavailable("NATS does not answer", mend="start nats-server or set GTV_NATS_URL")
     bus = line.opening.result()
