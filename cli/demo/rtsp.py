@@ -1,6 +1,6 @@
 """RTSP cameras on the loopback: a real server in a process of its own, started, watched and stopped by its pid.
 
-Debian's gst-rtsp-server where it is installed (or can be, as root), else the wheel `aio-rtsp-toolkit`, which knows no
+Debian's gst-rtsp-server where it is installed (INSTALL_COMMAND), else the wheel `aio-rtsp-toolkit`, which knows no
 authentication. Figures: 100 mounts of 1080p25 cost about half a core, idle mounts nothing.
 """
 
@@ -85,23 +85,6 @@ def gst_available() -> bool:
     except (OSError, subprocess.TimeoutExpired):
         return False
     return done.returncode == 0
-
-
-def install_gst() -> bool:
-    """Installs gst-rtsp-server when root on Debian; False when that is not possible. Takes up to a minute."""
-    if os.geteuid() != 0 or shutil.which("apt-get") is None:
-        return False
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    for command in (INSTALL_COMMAND.split(), ["apt-get", "update"], INSTALL_COMMAND.split()):
-        done = subprocess.run(command, capture_output=True, check=False, env=environment, stdin=subprocess.DEVNULL)
-        if command[1] == "install" and done.returncode == 0:
-            return gst_available()
-    return False
-
-
-def ensure_gst() -> bool:
-    """True when the GStreamer server is there or could be installed. Else tell people INSTALL_COMMAND."""
-    return gst_available() or install_gst()
 
 
 def free_port() -> int:
