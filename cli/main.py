@@ -10,9 +10,8 @@ from typing import Annotated, cast
 
 import typer
 
-from cli import account, cameras, db, demo_run, detections, doctor, keys, local, status, triton
-from cli.bench.app import app as bench_app
-from cli.models.commands import app as models_app
+from cli import account, cameras, db, detections, keys, status
+from cli.lazy import Later, group_of
 from cli.output import print_error
 from cli.state import DEFAULT_URL, Root
 from functions.shared.errors import GTVisionError, InvalidInput
@@ -23,7 +22,17 @@ EPILOG = "Exit codes: 0 done; " + "; ".join(f"{code} {_CODES[code]}" for code in
 # The base of what the parser of the command line raises; Typer exports its leaves alone.
 _CommandLineError: type[Exception] = cast(type[Exception], typer.BadParameter.__mro__[2])
 
+LATER = {
+    "up": Later("cli.local:app", "Start the whole platform here, and keep it running until Ctrl-C."),
+    "demo": Later("cli.demo_run:app", "The platform with demo cameras; score what it reads."),
+    "doctor": Later("cli.doctor:app", "Say what is missing or misconfigured here, and how to mend it."),
+    "models": Later("cli.models.commands:app", "Fetch, check, import and list the models."),
+    "bench": Later("cli.bench.app:app", "Measure: plates read, cameras held."),
+    "triton": Later("cli.triton:app", "Run the real Triton server on this machine's CPU."),
+}
+
 app = typer.Typer(
+    cls=group_of(LATER),
     name="gtvision", no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode="rich", epilog=EPILOG,
     help="Number plates that a city's cameras see: cameras, detections, and the whole platform on one machine.",
 )  # fmt: skip
@@ -50,14 +59,10 @@ app.command("whoami")(account.whoami)
 app.add_typer(cameras.app, name="cameras")
 app.add_typer(detections.app, name="detections")
 app.command("status")(status.status)
-app.command("up")(local.up)
-app.add_typer(demo_run.app, name="demo")
-app.command("doctor")(doctor.doctor)
-app.add_typer(models_app, name="models")
-app.add_typer(bench_app, name="bench")
-app.add_typer(triton.app, name="triton")
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
+for _name, _later in LATER.items():
+    app.add_typer(typer.Typer(), name=_name, help=_later.text)
 
 
 def run(argv: Sequence[str]) -> int:

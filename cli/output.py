@@ -11,7 +11,6 @@ from typing import Annotated, Any
 import typer
 
 from functions.shared.errors import GTVisionError
-from functions.shared.logs import redact
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table, for machines.")]
 _COLOURS = {"online": "green", "ready": "green", "ok": "green", "degraded": "yellow", "idle": "cyan",
@@ -92,6 +91,8 @@ def local_time(value: Any) -> str:
 
 def print_error(error: GTVisionError, as_json: bool) -> None:
     """What is wrong and what to do, on stderr: one line, or the API's own envelope."""
+    from functions.shared.logs import redact
+
     details = dict(error.details)
     if as_json:
         body = {"code": error.code, "message": redact(error.message), "details": details,

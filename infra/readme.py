@@ -51,20 +51,14 @@ def _default(value: Any) -> str:
 
 def commands() -> list[tuple[str, str]]:
     """Every command of `gtvision` with its first sentence."""
-    import typer.main
+    from cli.lazy import walk
+    from cli.main import LATER, app
 
-    from cli.main import app
-
-    return list(_walk("gtvision", typer.main.get_command(app)))
-
-
-def _walk(path: str, command: Any) -> Iterable[tuple[str, str]]:
-    children = getattr(command, "commands", None)
-    if not children or getattr(command, "invoke_without_command", False):
-        yield path, _first_sentence(command.help or "")
-    for name, child in (children or {}).items():
-        if not child.hidden:
-            yield from _walk(f"{path} {name}", child)
+    return [
+        (" ".join(("gtvision", *path)), _first_sentence(command.help or ""))
+        for path, command in walk(app, LATER).items()
+        if not command.hidden and (not getattr(command, "commands", None) or command.invoke_without_command)
+    ]
 
 
 def _first_sentence(text: str) -> str:

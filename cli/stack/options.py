@@ -17,7 +17,7 @@ NATS_PORT = 4222
 
 @dataclass(frozen=True)
 class StackOptions:
-    """`port` 0 takes any free one, for NATS too. `environ` is what the run is configured by (default: this process's)."""
+    """`port` 0 takes any free one, for NATS too. `environ` configures the run (default: our own)."""
 
     data_dir: Path
     port: int = 8080

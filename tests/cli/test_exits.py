@@ -6,7 +6,8 @@ import httpx
 import pytest
 
 from cli.client import STATUS_KIND, error_of, tree
-from cli.main import app, run
+from cli.lazy import walk
+from cli.main import LATER, app, run
 from functions.shared import errors, web
 from functions.shared.errors import GTVisionError
 from functions.shared.exits import EXITS, exit_code
@@ -84,14 +85,8 @@ def test_a_wrong_command_line_is_an_envelope_with_json(capsys: pytest.CaptureFix
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:
-    import typer
-
-    def walk(command: object, path: tuple[str, ...]) -> list[tuple[str, ...]]:
-        below = getattr(command, "commands", {})
-        return [path, *(found for name, child in below.items() for found in walk(child, (*path, name)))]
-
-    paths = walk(typer.main.get_command(app), ())
-    assert ("cameras", "import") in paths
+    paths = walk(app, LATER)
+    assert {("cameras", "import"), ("demo", "score"), ("models", "fetch"), ("bench", "lpr"), ("up",)} <= paths.keys()
     for path in paths:
         assert run([*path, "--help"]) == 0, path
         assert "Usage" in capsys.readouterr().out
