@@ -26,6 +26,8 @@ log = logs.get("console")
 READERS = Gauge("gtv_console_feed_readers", "Open live feeds")
 SUBJECTS = ("gtv.v1.detections.*", "gtv.v1.cameras.changed.*", "gtv.v1.cameras.status.*")
 HEARTBEAT_S = 15.0
+# How often an idle feed looks whether the bus still answers: the page shows within this that it does not.
+CHECK_S = 2.0
 RETRY_MS = 2000
 # A reader that does not read is left behind at this many events; it resumes where it was when it comes back.
 BACKLOG = 256
@@ -70,6 +72,8 @@ class Feed:
         if len(self._pumps) >= MAX_READERS:
             raise Throttled("too many live feeds are open in this process", retry_after=10)
         bus = await self._context.bus()
+        if not bus.connected:
+            raise BusUnavailable("NATS does not answer; the feed begins when it does")
         return self._blocks(bus, await start_of(bus, after))
 
     async def _blocks(self, bus: Bus, start: Start) -> AsyncIterator[bytes]:
@@ -95,14 +99,13 @@ class Feed:
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + self._context.settings.access_ttl_s
+        beat = loop.time() + HEARTBEAT_S
         stopping = asyncio.ensure_future(self._stop.wait())
         coming = asyncio.ensure_future(queue.get())
         try:
             while (left := until - loop.time()) > 0:
-                await asyncio.wait(
-                    {coming, stopping}, timeout=min(HEARTBEAT_S, left), return_when=asyncio.FIRST_COMPLETED
-                )
-                if stopping.done():
+                await asyncio.wait({coming, stopping}, timeout=min(CHECK_S, left), return_when=asyncio.FIRST_COMPLETED)
+                if stopping.done() or not bus.connected:
                     return
                 if coming.done():
                     event = coming.result()
@@ -111,9 +114,8 @@ class Feed:
                     coming = asyncio.ensure_future(queue.get())
                     if piece := await self._rendered(event):
                         yield piece
-                elif not bus.connected:
-                    return
-                else:
+                if loop.time() >= beat:
+                    beat = loop.time() + HEARTBEAT_S
                     yield b": heartbeat\n" + clock()
         finally:
             stopping.cancel()

@@ -77,18 +77,20 @@ function count(state, number) {
 }
 
 /** Asks for the platform's state now and then, and writes the age of the last detection each second. */
-function showStatus(world, last, banner) {
+function showStatus({ feed, detections }, last, banner) {
+  let closed = false;
   let newest = null;
   let timer = 0;
   const note = (time) => {
     if (time && (newest === null || Date.parse(time) > newest)) newest = Date.parse(time);
   };
   const draw = () => {
-    for (const item of world.detections.list.slice(0, 1)) note(item.ended_at);
-    const age = newest === null ? null : (Date.now() + world.feed.skew - newest) / 1000;
+    for (const item of detections.list.slice(0, 1)) note(item.ended_at);
+    const age = newest === null ? null : (Date.now() + feed.skew - newest) / 1000;
     setText(last, age === null ? t("last.none") : t("last", { ago: ago(age) }));
   };
-  const ask1 = async () => {
+  const look = async () => {
+    clearTimeout(timer);
     try {
       const status = await ask("GET", "/api/status");
       note(status.last_detection_at);
@@ -97,12 +99,17 @@ function showStatus(world, last, banner) {
       if (!(error instanceof ApiError)) throw error;
       if (error.status !== 401) showBanner(banner, [t("error.network")]);
     }
-    timer = setTimeout(ask1, 10_000);
+    clearTimeout(timer);
+    if (!closed) timer = setTimeout(look, 10_000);
   };
   const ticking = setInterval(draw, 1000);
-  ask1();
+  // A feed that is lost is a reason to look at once what else is.
+  feed.addEventListener("state", look);
+  look();
   draw();
   return () => {
+    closed = true;
+    feed.removeEventListener("state", look);
     clearInterval(ticking);
     clearTimeout(timer);
   };

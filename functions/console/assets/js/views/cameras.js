@@ -18,7 +18,7 @@ const PICTURE_MS = 10_000;
 // FRAMES keeps a frame for a minute: asking later would only bring an error.
 const FRAME_KEPT_S = 50;
 
-export function camerasView(main, world, params) {
+export function camerasView(main, { feed }, params) {
   const q = h("input", { id: "camera-q", type: "search", value: params.get("q") ?? "", placeholder: t("cameras.filter"), autocomplete: "off" });
   const states = h("select", { id: "camera-state" }, [["", t("cameras.anystate")], ...STATES.map((state) => [state, t(`state.${state}`)])]
     .map(([value, label]) => h("option", { value, selected: value === params.get("state") }, label)));
@@ -67,7 +67,7 @@ export function camerasView(main, world, params) {
   draw();
   cameras.load();
   if (params.get("add") && may("operator")) openCameraForm(null);
-  const ticking = setInterval(() => !document.hidden && held.forEach((line) => line.refresh(world.feed.skew)), PICTURE_MS / 2);
+  const ticking = setInterval(() => !document.hidden && held.forEach((line) => line.refresh(feed.skew)), PICTURE_MS / 2);
   return () => {
     clearInterval(ticking);
     cameras.removeEventListener("change", draw);

@@ -13,7 +13,7 @@ const SPEAK_MS = 4000;
 
 export function liveView(main, world) {
   const { feed, detections } = world;
-  const view = { camera: "", paused: null, cards: new Map(), spoken: 0 };
+  const view = { camera: "", paused: null, cards: new Map(), spoken: 0, speaking: 0 };
   const choice = h("select", { id: "live-camera", on: { change: () => { view.camera = choice.value; draw(); } } });
   const pause = h("button", { type: "button", on: { click: () => setPaused(view.paused === null) } });
   const stale = h("p", { class: "stale-note", role: "status", hidden: true });
@@ -74,9 +74,16 @@ export function liveView(main, world) {
     speak(detail.fresh);
   }
 
+  /** Said aloud at most every few seconds, and then the newest: a busy street would never fall silent. */
   function speak(fresh) {
-    const item = shown().find(({ id }) => fresh.includes(id));
-    if (!item || view.paused !== null || Date.now() - view.spoken < SPEAK_MS) return;
+    if (!fresh.length || view.speaking) return;
+    view.speaking = setTimeout(say, Math.max(0, view.spoken + SPEAK_MS - Date.now()));
+  }
+
+  function say() {
+    view.speaking = 0;
+    const [item] = shown();
+    if (!item || view.paused !== null) return;
     view.spoken = Date.now();
     announce(t("live.spoken", { plate: item.plate ?? t("plate.none"), camera: cameras.name(item.camera_id), time: clockTime(item.started_at) }));
   }
@@ -97,6 +104,7 @@ export function liveView(main, world) {
   const ages = setInterval(() => fill(side, sideContents()), 10_000);
   return () => {
     clearInterval(ages);
+    clearTimeout(view.speaking);
     detections.removeEventListener("change", changed);
     cameras.removeEventListener("change", drawCameras);
     feed.removeEventListener("state", drawState);
