@@ -1,15 +1,13 @@
-"""`gtvision keys new`: a key for GTV_FERNET_KEYS."""
+"""`gtvision keys new | rotate`: the keys that encrypt and sign."""
 
 from __future__ import annotations
 
 import typer
 
+from cli.output import AsJson, print_json, say
+from cli.state import api
+
 app = typer.Typer(no_args_is_help=True, help="Keys that encrypt what is kept: RTSP addresses, private keys.")
-
-
-@app.callback()
-def keys() -> None:
-    """Keys that encrypt what is kept: RTSP addresses, private keys."""
 
 
 @app.command()
@@ -18,3 +16,15 @@ def new() -> None:
     from cryptography.fernet import Fernet
 
     print(Fernet.generate_key().decode())
+
+
+@app.command()
+def rotate(ctx: typer.Context, as_json: AsJson = False) -> None:
+    """Encrypt everything anew under the first of GTV_FERNET_KEYS, and sign tokens with a new key."""
+    with api(ctx) as client:
+        cameras = client.call("POST", "/api/cameras/keys/rotate", slow=True)
+        signing = client.call("POST", "/api/auth/keys/rotate", slow=True)
+    if as_json:
+        print_json({"cameras_encrypted": cameras["encrypted"], "signing_key": signing["kid"]})
+    else:
+        say(f"{cameras['encrypted']} camera addresses encrypted anew; tokens are now signed with key {signing['kid']}.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -160,6 +161,21 @@ def test_a_viewer_may_look_and_not_touch(platform: Platform, tmp_path: Path) -> 
     assert gtvision("cameras", "add", "No", "-", environ=environ, given="rtsp://127.0.0.1:1/v\n").code == 3
 
 
+def test_a_new_key_is_a_fernet_key(platform: Platform) -> None:
+    from cryptography.fernet import Fernet
+
+    first, second = platform("keys", "new").out.strip(), platform("keys", "new").out.strip()
+    assert first != second
+    assert Fernet(first)
+
+
+def test_keys_are_rotated_and_the_session_lives_on(platform: Platform) -> None:
+    done = platform("keys", "rotate", "--json")
+    assert done.code == 0, done.err
+    assert done.json["signing_key"]
+    assert platform("whoami").code == 0
+
+
 def test_nobody_answers(platform: Platform, tmp_path: Path) -> None:
     environ = {**platform.environ, "GTV_URL": f"http://127.0.0.1:{free_port()}", "GTV_TOKEN": "x"}
     done = gtvision("cameras", "list", environ=environ)
@@ -208,3 +224,86 @@ def test_no_secret_is_an_argument_of_a_process(platform: Platform) -> None:
         line = Path(f"/proc/{pid}/cmdline").read_bytes().decode()
         assert token not in line
         assert PASSWORD not in line
+
+
+def test_tail_shows_what_is_published(platform: Platform) -> None:
+    """A detection that the bus announces reaches a follower at once; the feed is the real one."""
+    import subprocess
+    import threading
+
+    from functions.shared.contracts import DetectionRecorded, now
+    from tests.support.cli import COMMAND, ROOT, until
+
+    follower = subprocess.Popen(
+        [*COMMAND, "detections", "tail", "--camera", "seen-cam", "--count", "1", "--json"],
+        env=platform.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT,
+    )  # fmt: skip
+    seen = DetectionRecorded(
+        camera_id="seen-cam", detection_id="d1", started_at=now(), ended_at=now(), final=True, plate="ABC1D23"
+    )
+    other = seen.model_copy(update={"camera_id": "other-cam", "id": "other"})
+    stop = threading.Event()
+
+    def keep_publishing() -> None:
+        # The follower begins with what comes after it: it is told again until it has heard.
+        number = 0
+        while not stop.wait(0.5):
+            number += 1
+            publish(
+                platform, [message.model_copy(update={"id": f"{message.id}-{number}"}) for message in (other, seen)]
+            )
+
+    publisher = threading.Thread(target=keep_publishing)
+    publisher.start()
+    try:
+        out, err = follower.communicate(timeout=60)
+    finally:
+        stop.set()
+        publisher.join(10)
+        follower.kill()
+        until(lambda: follower.poll() is not None, 5, "the follower ended")
+    assert follower.returncode == 0, err
+    lines = [json.loads(line) for line in out.splitlines()]
+    assert [(line["camera_id"], line["plate"]) for line in lines] == [("seen-cam", "ABC1D23")]
+
+
+def publish(platform: Platform, messages: list[Any]) -> None:
+    """Publish on the bus of the platform."""
+    import asyncio
+
+    from pydantic import SecretStr
+
+    from functions.shared import bus as bus_module
+    from functions.shared.config import Settings
+
+    data = platform.folder / "data"
+    config = (data / "nats" / "nats.conf").read_text()
+    address = config.split('listen: "')[1].split('"')[0]
+    token = SecretStr((data / "keys" / "nats.token").read_text().strip())
+
+    async def work() -> None:
+        bus = await bus_module.connect(Settings(nats_url=f"nats://{address}", nats_token=token, data_dir=data), "test")
+        try:
+            for message in messages:
+                await bus.publish(message)
+        finally:
+            await bus.close()
+
+    asyncio.run(work())
+
+
+def test_the_bus_lets_nobody_in_without_the_token(platform: Platform) -> None:
+    import asyncio
+
+    from functions.shared import bus as bus_module
+    from functions.shared.config import Settings
+    from functions.shared.errors import BusUnavailable
+
+    data = platform.folder / "data"
+    address = (data / "nats" / "nats.conf").read_text().split('listen: "')[1].split('"')[0]
+
+    async def work() -> None:
+        with pytest.raises(BusUnavailable):
+            await bus_module.connect(Settings(nats_url=f"nats://{address}", data_dir=data), "stranger", wait_s=2)
+
+    asyncio.run(work())
