@@ -63,7 +63,8 @@ class Bus:
 
     async def close(self) -> None:
         # A drain waits for a server that may be gone; what matters was acknowledged before.
-        with contextlib.suppress(*_AWAY):
+        # RuntimeError: uvloop's, for a connection that the server has closed already.
+        with contextlib.suppress(*_AWAY, RuntimeError):
             await asyncio.wait_for(self.client.close(), 3.0)
 
     async def publish(self, message: Message, timeout_s: float = 5.0) -> None:
