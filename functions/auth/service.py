@@ -37,8 +37,17 @@ def _throttle(context: Context) -> Throttle:
 async def login(context: Context, username: str, password: str, address: str) -> tuple[User, keys.Pair]:
     """Sign in. Raises NotAuthenticated, alike for an unknown user, a wrong password and a disabled one; Throttled."""
     username = username.strip().lower()
-    throttle = _throttle(context)
-    throttle.attempt(username, address)
+    with _throttle(context).attempt(username, address):
+        user = await _authenticated(context, username, password, address)
+    pair = await keys.issue(context, user)
+    async with context.db.transaction() as session:
+        await repository.drop_expired(session, now() - timedelta(days=1))
+        session.add(_row(context, user, pair))
+    log.info("login", user_id=user.id, address=address)
+    return user, pair
+
+
+async def _authenticated(context: Context, username: str, password: str, address: str) -> User:
     user: User | None = None
     if re.fullmatch(USERNAME, username):
         async with context.db.read() as session:
@@ -47,13 +56,7 @@ async def login(context: Context, username: str, password: str, address: str) ->
     if user is None or not good or user.disabled:
         log.warning("login_refused", user_id=user.id if user else None, address=address)
         raise NotAuthenticated(_WRONG)
-    throttle.succeeded(username, address)
-    pair = await keys.issue(context, user)
-    async with context.db.transaction() as session:
-        await repository.drop_expired(session, now() - timedelta(days=1))
-        session.add(_row(context, user, pair))
-    log.info("login", user_id=user.id, address=address)
-    return user, pair
+    return user
 
 
 def _row(context: Context, user: User, pair: keys.Pair) -> RefreshToken:
@@ -114,11 +117,9 @@ async def me(context: Context, who: Principal) -> User:
 async def change_password(context: Context, who: Principal, change: PasswordChange, address: str) -> None:
     """Change one's own password; every session has to sign in anew when its access token ends."""
     user = await me(context, who)
-    throttle = _throttle(context)
-    throttle.attempt(user.username, address)
-    if not await passwords.matches(change.current_password.get_secret_value(), user.password_hash):
-        raise InvalidInput("the current password is wrong", field="current_password")
-    throttle.succeeded(user.username, address)
+    with _throttle(context).attempt(user.username, address):
+        if not await passwords.matches(change.current_password.get_secret_value(), user.password_hash):
+            raise InvalidInput("the current password is wrong", field="current_password")
     new = change.new_password.get_secret_value()
     passwords.require_strong(new, user.username, "new_password")
     if new == change.current_password.get_secret_value():

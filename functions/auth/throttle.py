@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from functions.shared.errors import Throttled
+from functions.shared.errors import Rejected, Throttled
 
 WINDOW_S = 300.0
 PER_ACCOUNT = 8
@@ -29,8 +30,10 @@ class Throttle:
         self._clock = clock
         self._counts: OrderedDict[tuple[str, str], _Count] = OrderedDict()
 
-    def attempt(self, username: str, address: str) -> None:
-        """Raises Throttled, with the seconds to wait, when too many failed within the window."""
+    @contextmanager
+    def attempt(self, username: str, address: str) -> Iterator[None]:
+        """One try, made by the block. It counts as failed when the block raises Rejected, and not at all when a part
+        of ours fails. Raises Throttled, with the seconds to wait, when too many failed within the window."""
         rows = [(self._count((username, address)), PER_ACCOUNT), (self._count(("", address)), PER_ADDRESS)]
         for count, limit in rows:
             if count.failures >= limit:
@@ -38,11 +41,21 @@ class Throttle:
                 raise Throttled(f"too many failed sign-ins; try again in {wait} s", retry_after=wait)
         for count, _ in rows:
             count.failures += 1
+        try:
+            yield
+        except Rejected:
+            raise
+        except BaseException:
+            self._give_back(rows)
+            raise
+        else:
+            self._give_back(rows)
+            self._counts.pop((username, address), None)
 
-    def succeeded(self, username: str, address: str) -> None:
-        self._counts.pop((username, address), None)
-        everyone = self._count(("", address))
-        everyone.failures = max(0, everyone.failures - 1)
+    @staticmethod
+    def _give_back(rows: list[tuple[_Count, int]]) -> None:
+        for count, _ in rows:
+            count.failures = max(0, count.failures - 1)
 
     def _count(self, key: tuple[str, str]) -> _Count:
         at = self._clock()

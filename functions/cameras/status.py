@@ -11,7 +11,7 @@ from functions.cameras.feed import bus_soon
 from functions.cameras.schemas import StatusView
 from functions.shared.context import Context
 from functions.shared.contracts import CameraStatus, now
-from functions.shared.errors import BusUnavailable
+from functions.shared.errors import BusUnavailable, Misconfigured
 from functions.shared.tables import Camera
 from functions.shared.topology import STATUS_KV
 
@@ -24,7 +24,7 @@ async def statuses(context: Context) -> Mapping[str, CameraStatus] | None:
     """What the pods last said, by camera; None when the bus is away."""
     try:
         values = await (await bus_soon(context)).kv_all(STATUS_KV)
-    except BusUnavailable:
+    except (BusUnavailable, Misconfigured):
         return None
     return {name: status for name, value in values.items() if (status := _parsed(value)) is not None}
 
@@ -33,7 +33,7 @@ async def status_of(context: Context, camera: Camera) -> StatusView:
     """The status of one camera, `unknown` when the bus is away."""
     try:
         value = await (await bus_soon(context)).kv_get(STATUS_KV, camera.id)
-    except BusUnavailable:
+    except (BusUnavailable, Misconfigured):
         return view(camera, None)
     status = _parsed(value) if value else None
     return view(camera, {camera.id: status} if status else {})

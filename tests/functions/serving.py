@@ -15,15 +15,16 @@ from functions.shared.config import FunctionSettings
 from functions.shared.context import Context
 from functions.shared.web import Startup, Worker, create_app
 
+STRONG_HASHER = passwords._HASHER
+
 
 @contextmanager
 def quick_hashes() -> Iterator[None]:
     """Argon2 with its least work instead of 64 MiB and three passes: most tests sign in for another purpose."""
-    strong = passwords._HASHER
     passwords._HASHER = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
     passwords._dummy.cache_clear()
     yield
-    passwords._HASHER = strong
+    passwords._HASHER = STRONG_HASHER
     passwords._dummy.cache_clear()
 
 

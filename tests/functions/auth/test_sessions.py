@@ -11,7 +11,7 @@ from argon2 import PasswordHasher
 
 from functions.auth import passwords, throttle
 from functions.shared.config import FunctionSettings
-from functions.shared.errors import Throttled
+from functions.shared.errors import DatabaseUnavailable, NotAuthenticated, Throttled
 from functions.shared.web import ACCESS_COOKIE, COOKIE_HEADER, REFRESH_COOKIE
 from tests.functions.auth.conftest import PASSWORD
 from tests.functions.serving import Served
@@ -168,23 +168,52 @@ async def test_guesses_at_once_do_not_slip_through(auth: Served) -> None:
     assert sorted(answer.status_code for answer in answers) == [401] * throttle.PER_ACCOUNT + [429] * 6
 
 
+def fail(brake: throttle.Throttle, username: str, address: str) -> None:
+    with pytest.raises(NotAuthenticated), brake.attempt(username, address):
+        raise NotAuthenticated("wrong")
+
+
+def succeed(brake: throttle.Throttle, username: str, address: str) -> None:
+    with brake.attempt(username, address):
+        pass
+
+
 def test_the_brake_lets_go_after_its_window_and_counts_an_address_over_names() -> None:
     at = [0.0]
     brake = throttle.Throttle(lambda: at[0])
     for number in range(throttle.PER_ADDRESS):
-        brake.attempt(f"user{number}", "10.0.0.1")
+        fail(brake, f"user{number}", "10.0.0.1")
     with pytest.raises(Throttled):
-        brake.attempt("one-more", "10.0.0.1")
-    brake.attempt("one-more", "10.0.0.2")
+        succeed(brake, "one-more", "10.0.0.1")
+    succeed(brake, "one-more", "10.0.0.2")
     at[0] = throttle.WINDOW_S + 1
-    brake.attempt("one-more", "10.0.0.1")
+    succeed(brake, "one-more", "10.0.0.1")
 
 
 def test_signing_in_rightly_is_never_braked() -> None:
     brake = throttle.Throttle()
     for _ in range(10 * throttle.PER_ADDRESS):
-        brake.attempt("ana", "10.0.0.1")
-        brake.succeeded("ana", "10.0.0.1")
+        succeed(brake, "ana", "10.0.0.1")
+
+
+def test_a_success_forgives_the_account_but_not_the_address() -> None:
+    brake = throttle.Throttle()
+    for _ in range(throttle.PER_ADDRESS // (throttle.PER_ACCOUNT - 1)):
+        for _ in range(throttle.PER_ACCOUNT - 1):
+            fail(brake, "ana", "10.0.0.1")
+        succeed(brake, "ana", "10.0.0.1")
+    for number in range(throttle.PER_ADDRESS % (throttle.PER_ACCOUNT - 1)):
+        fail(brake, f"user{number}", "10.0.0.1")
+    with pytest.raises(Throttled):
+        succeed(brake, "ana", "10.0.0.1")
+
+
+def test_a_failure_of_ours_is_nobodys_guess() -> None:
+    brake = throttle.Throttle()
+    for _ in range(2 * throttle.PER_ADDRESS):
+        with pytest.raises(DatabaseUnavailable), brake.attempt("ana", "10.0.0.1"):
+            raise DatabaseUnavailable("away")
+    succeed(brake, "ana", "10.0.0.1")
 
 
 @pytest.mark.parametrize(

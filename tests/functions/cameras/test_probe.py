@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterator
 
@@ -88,6 +89,38 @@ async def test_a_stream_of_sound_alone_has_no_video(register: Register, server: 
 
 async def test_a_closed_port_refuses(register: Register) -> None:
     refused_for(await ask(register, refused_url()), "refused")
+
+
+async def test_an_address_that_answers_nothing_is_unreachable(register: Register) -> None:
+    """A listener whose queue is full drops what comes, as a host does that is switched off or behind a firewall."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        address = listener.getsockname()
+        fill = [socket.socket() for _ in range(4)]
+        for one in fill:
+            one.setblocking(False)
+            one.connect_ex(address)
+        try:
+            answer = await ask(register, f"rtsp://127.0.0.1:{address[1]}/x")
+        finally:
+            for one in fill:
+                one.close()
+    refused_for(answer, "unreachable")
+
+
+async def test_what_speaks_no_rtsp_is_named(register: Register) -> None:
+    async def hello(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"SSH-2.0-OpenSSH_9.2p1\r\n" * 50)
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(hello, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server:
+        answer = await ask(register, f"rtsp://127.0.0.1:{port}/x")
+    assert answer.status_code == 502
+    assert answer.json()["error"]["details"]["reason"] in ("not_rtsp", "ended", "failed")
 
 
 async def test_a_silent_socket_ends_within_the_limit(register: Register) -> None:
