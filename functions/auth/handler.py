@@ -22,7 +22,7 @@ from functions.auth.schemas import (
 )
 from functions.shared.context import Context
 from functions.shared.errors import Forbidden
-from functions.shared.idempotency import attempt_of
+from functions.shared.idempotency import OPENAPI, attempt_of
 from functions.shared.tables import User
 from functions.shared.web import ACCESS_COOKIE, COOKIE_HEADER, REFRESH_COOKIE, Ctx, Startup, Who, create_app
 
@@ -82,7 +82,7 @@ async def list_users(
     return await service.list_users(context, cursor, limit)
 
 
-@router.post("/users", status_code=201, response_model=UserView)
+@router.post("/users", status_code=201, response_model=UserView, openapi_extra=OPENAPI)
 async def create_user(body: UserCreate, request: Request, context: Ctx, who: Who) -> JSONResponse:
     answer = await service.create_user(context, body, await attempt_of(request, who))
     return JSONResponse(answer.body, answer.status, answer.headers)

@@ -23,13 +23,19 @@ from functions.cameras.schemas import (
     StatusView,
 )
 from functions.shared.errors import InvalidInput
-from functions.shared.idempotency import attempt_of
+from functions.shared.idempotency import OPENAPI, attempt_of
 from functions.shared.web import Ctx, Startup, Who, Worker, create_app
 
 router = APIRouter(prefix="/api/cameras", tags=["cameras"])
 startup: list[Startup] = []
 workers: list[Worker] = [keep_specs]
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=32)]
+_FILE = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
+CSV_BODY = {
+    "required": True,
+    "description": f"columns name, rtsp_url and any of the camera's other fields; up to {importer.MAX_LINES} lines",
+    "content": {"text/csv": {"schema": {"type": "string"}}, "multipart/form-data": {"schema": _FILE}},
+}
 
 
 @router.get("")
@@ -38,7 +44,7 @@ async def list_cameras(context: Ctx, query: Annotated[CameraQuery, Query()]) -> 
     return await service.list_cameras(context, query)
 
 
-@router.post("", status_code=201, response_model=CameraView)
+@router.post("", status_code=201, response_model=CameraView, openapi_extra=OPENAPI)
 async def register_camera(body: CameraCreate, request: Request, context: Ctx, who: Who) -> JSONResponse:
     """Add a camera. Its address is encrypted and never given back."""
     answer = await service.register_camera(context, body, await attempt_of(request, who))
@@ -52,7 +58,7 @@ async def probe_address(body: ProbeRequest, context: Ctx) -> ProbeResult:
     return await probe.probe(context, body.rtsp_url.get_secret_value())
 
 
-@router.post("/import")
+@router.post("/import", response_model=ImportReport, openapi_extra={**OPENAPI, "requestBody": CSV_BODY})
 async def import_cameras(
     request: Request,
     context: Ctx,

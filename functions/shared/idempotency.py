@@ -30,6 +30,16 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 KEPT = timedelta(hours=24)
 MAX_KEY = 128
+# For `openapi_extra` of a route that takes keys.
+OPENAPI: dict[str, Any] = {
+    "parameters": [
+        {
+            "name": HEADER, "in": "header", "required": False,
+            "schema": {"type": "string", "minLength": 1, "maxLength": MAX_KEY},
+            "description": "the same key with the same body gets the same answer for 24 hours, and is done once",
+        }
+    ]
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -237,3 +237,16 @@ async def test_filters(register: Register, params: dict[str, str], expected: lis
 async def test_a_wrong_question_is_refused(sqlite_register: Register, params: dict[str, str]) -> None:
     answer = await sqlite_register.client.get("/api/cameras", params=params)
     assert answer.status_code == 422, answer.text
+
+
+async def test_openapi_tells_of_keys_files_and_no_address_going_out(sqlite_register: Register) -> None:
+    api = (await sqlite_register.client.get("/api/openapi.json")).json()
+    for path in ("/api/cameras", "/api/cameras/import", "/api/auth/users"):
+        names = [parameter["name"] for parameter in api["paths"][path]["post"]["parameters"]]
+        assert "Idempotency-Key" in names, path
+    body = api["paths"]["/api/cameras/import"]["post"]["requestBody"]["content"]
+    assert set(body) == {"text/csv", "multipart/form-data"}
+    holders = {
+        name for name, schema in api["components"]["schemas"].items() if "rtsp_url" in schema.get("properties", {})
+    }
+    assert holders == {"CameraCreate", "CameraUpdate", "ProbeRequest"}
