@@ -26,7 +26,7 @@ MAX_SIGHTINGS = 40
 # How much clearer a sighting must be than the one shown, to be shown in its place.
 CLEARLY_BETTER = 1.05
 # The least confidence that opens a passage: of a vehicle without a plate, of a plate without a vehicle.
-LEAST_VEHICLE, LEAST_PLATE = 0.4, 0.35
+LEAST_VEHICLE, LEAST_PLATE = 0.5, 0.35
 
 
 @dataclass(frozen=True)
@@ -105,6 +105,8 @@ def cost(passage: Passage, sighting: Sighting, rules: Rules) -> float | None:
     away = max(passage.started_at - sighting.at, sighting.at - passage.ended_at, timedelta()).total_seconds()
     if away > rules.gap_s or not passage.sightings:
         return _cost_of_return(passage, sighting, rules, away)
+    if away > rules.gap_s / 2 and _missed(passage, rules) and _alike(passage, sighting) is None:
+        return None
     return _cost_of_plate(passage, sighting) + _cost_of_place(passage, sighting) + _cost_of_type(passage, sighting)
 
 
@@ -121,11 +123,16 @@ def _cost_of_return(passage: Passage, sighting: Sighting, rules: Rules, away: fl
         return None
     if passage.stationary and overlap >= BARELY:
         return 0.0
-    if passage.ended_at < rules.since:
+    if _missed(passage, rules):
         return None
     if alike:
         return 0.0 if overlap >= 0.1 or away <= 2 * rules.gap_s else None
     return 0.5 if overlap >= BARELY else None
+
+
+def _missed(passage: Passage, rules: Rules) -> bool:
+    """Whether too many frames were looked at since that did not show the vehicle; one that stands may be hidden."""
+    return passage.ended_at < rules.since and not passage.stationary
 
 
 def _alike(passage: Passage, sighting: Sighting) -> bool | None:
@@ -153,7 +160,7 @@ def _readings(passage: Passage) -> list[Reading]:
 
 
 def _cost_of_place(passage: Passage, sighting: Sighting) -> float:
-    """0 where the vehicle should be by now, 1 at 0.7 of the reach that its size and the time allow, 3 at the most."""
+    """0 where the vehicle should be by now, 1 at 0.7 of the reach that size, speed and time allow, 3 at the most."""
     place = sighting.place
     nearby = sorted(
         (item for item in passage.sightings if item.place is not None), key=lambda item: abs(item.at - sighting.at)
@@ -163,17 +170,28 @@ def _cost_of_place(passage: Passage, sighting: Sighting) -> float:
     last, before = nearby[0], next((item for item in nearby[1:] if _apart(item, nearby[0])), None)
     assert last.place is not None
     waited = (sighting.at - last.at).total_seconds()
-    x, y = _centre(last.place)
-    reach = 0.6 + 2.5 * min(1.5, abs(waited))
-    if passage.stationary:
-        reach = 0.5 + 0.5 * min(1.5, abs(waited))
-    elif before is not None:
-        x, y = _moved(last, before, max(-2.0, min(2.0, waited)))
-        reach = 0.6 + min(1.5, abs(waited))
-    at_x, at_y = _centre(place)
-    size = max(math.hypot(box.width, box.height) for box in (place, last.place))
-    off = math.hypot(at_x - x, at_y - y) / max(1.0, size * reach)
+    size = (_diagonal(place) + _diagonal(last.place)) / 2
+    step, reach = _expected(last, before, max(-2.0, min(2.0, waited)), size)
+    (x, y), (at_x, at_y) = _centre(last.place), _centre(place)
+    off = math.hypot(at_x - x - step[0], at_y - y - step[1]) / max(1.0, reach)
     return min(3.0, 2 * off * off + _cost_of_size(last, sighting, abs(waited)))
+
+
+def _expected(
+    last: Sighting, before: Sighting | None, seconds: float, size: float
+) -> tuple[tuple[float, float], float]:
+    """How far a vehicle has moved since it was last seen, and how far from there it may be, in pixels."""
+    time = abs(seconds)
+    if before is None:
+        # Nothing is known of its speed: at 50 km/h a car moves three of its lengths in a second.
+        return (0.0, 0.0), size * (0.6 + 2.5 * min(1.5, time))
+    assert last.place is not None
+    assert before.place is not None
+    share = seconds / (last.at - before.at).total_seconds()
+    (x, y), (from_x, from_y) = _centre(last.place), _centre(before.place)
+    step = (x - from_x) * share, (y - from_y) * share
+    # Perspective makes what comes near faster and faster: the error grows with the step itself.
+    return step, size * (0.5 + 0.25 * time) + math.hypot(*step)
 
 
 def _apart(one: Sighting, other: Sighting) -> bool:
@@ -181,20 +199,12 @@ def _apart(one: Sighting, other: Sighting) -> bool:
     return abs((one.at - other.at).total_seconds()) >= 0.1 and (one.vehicle_box is None) == (other.vehicle_box is None)
 
 
-def _moved(last: Sighting, before: Sighting, seconds: float) -> tuple[float, float]:
-    assert last.place is not None
-    assert before.place is not None
-    share = seconds / (last.at - before.at).total_seconds()
-    (x, y), (from_x, from_y) = _centre(last.place), _centre(before.place)
-    return x + (x - from_x) * share, y + (y - from_y) * share
-
-
 def _cost_of_size(last: Sighting, sighting: Sighting, waited: float) -> float:
-    """A vehicle grows or shrinks to 4 times its area in a second at the most; more speaks against it."""
+    """A vehicle grows or shrinks to 4 times its area in a second, to 8 times in all; more speaks against it."""
     if last.vehicle_box is None or sighting.vehicle_box is None:
         return 0.0
     ratio = abs(math.log2(max(1.0, sighting.vehicle_box.area) / max(1.0, last.vehicle_box.area)))
-    return 0.5 * max(0.0, ratio - 2.0 * max(1.0, waited))
+    return 0.5 * max(0.0, ratio - 2.0 * max(1.0, min(1.5, waited)))
 
 
 def _cost_of_type(passage: Passage, sighting: Sighting) -> float:
@@ -203,6 +213,10 @@ def _cost_of_type(passage: Passage, sighting: Sighting) -> float:
     if one is None or other is None or one == other:
         return 0.0
     return 1.0 if "motorcycle" in (one, other) else 0.2
+
+
+def _diagonal(box: Box) -> float:
+    return math.hypot(box.width, box.height)
 
 
 def _centre(box: Box) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.post_processing import metrics, passages, repository, snapshots
-from functions.post_processing.doubles import without_doubles
+from functions.post_processing.doubles import without_cut_plates, without_doubles
 from functions.post_processing.passages import Passage, Rules, Sighting
 from functions.post_processing.voting import Vote, vote
 from functions.shared import logs
@@ -219,8 +219,9 @@ def _since(meta: FrameMeta) -> datetime:
 
 
 def sightings_of(meta: FrameMeta, reading: FrameReading) -> list[Sighting]:
-    """The observations of a frame, each vehicle once."""
-    return [_sighting(meta, index, item) for index, item in enumerate(without_doubles(reading.observations))]
+    """The observations of a frame, each vehicle once, without fragments of plates."""
+    whole = without_cut_plates(reading.observations, reading.width, reading.height)
+    return [_sighting(meta, index, item) for index, item in enumerate(without_doubles(whole))]
 
 
 def _sighting(meta: FrameMeta, index: int, observation: Observation) -> Sighting:

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, exp, log
+from math import ceil, exp, log, sqrt
 
 from functions.post_processing.plates import Reading, distance, plate_format
 from functions.shared.inference import Candidate
 
 # Height in pixels at which a plate is read as well as it ever is, and the least weight of a tiny one.
-FULL_HEIGHT, LEAST_WEIGHT = 24.0, 0.25
+FULL_HEIGHT, LEAST_WEIGHT = 40.0, 0.2
 # What an unlisted text pays for a character that is quite another; the most that one reading says against a text.
 UNLISTED, WORST = 4.0, -9.0
 # A text of no Brazilian format is less likely from the start.
 NO_FORMAT = 1.5
+# No reading is taken to be surer of a character than this: its mistakes are not all in its confidence.
+SUREST = 0.95
 KEPT = 5
 _LEAST = 0.01
 
@@ -42,8 +44,10 @@ def vote(readings: Sequence[Reading]) -> Vote | None:
     scores = {text: sum(weight(item) * _belief(item, text) for item in readings) for text in best}
     scores = {text: score - (0.0 if plate_format(text) else NO_FORMAT) for text, score in scores.items()}
     winner = max(scores, key=lambda text: (scores[text], best[text], text))
-    total = sum(exp(score - scores[winner]) for score in scores.values())
-    shares = {text: exp(scores[text] - scores[winner]) / total for text in scores}
+    # Frames of one passage share light, angle and dirt: n readings are worth about the root of n independent ones.
+    tempered = {text: exp((score - scores[winner]) / sqrt(len(readings))) for text, score in scores.items()}
+    total = sum(tempered.values())
+    shares = {text: value / total for text, value in tempered.items()}
     confidence = round(shares[winner] * best[winner], 4)
     ranked = sorted(shares, key=lambda text: (-shares[text], text))
     others = [text for text in ranked if text != winner][: KEPT - 1]
@@ -79,7 +83,7 @@ def _price(listed: str, text: str, confidence: float) -> float:
     """What a reading says against a text that it does not list: more the surer it is, and the less the characters
     are alike. `ln(c / (1 - c))` are the odds of one character read with confidence c."""
     apart = distance(listed, text)
-    sure = min(0.99, max(0.5, confidence))
+    sure = min(SUREST, max(0.5, confidence))
     differing = sum(a != b for a, b in zip(listed, text, strict=False)) if len(listed) == len(text) else ceil(apart)
     return UNLISTED * apart + differing * log(sure / (1 - sure))
 
