@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import pytest_asyncio
 
 from functions.shared.contracts import CameraState, CameraStatusChanged, FrameMeta, frame_id, now
 from tests.functions.console.stack import PASSWORD, Stack, picture, running
@@ -19,19 +20,25 @@ from tests.support.chromium import Complaints, chromium
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
 XSS = '<img src=x onerror="document.title=1">Praça & "7"'
+# Inputs, buttons and links that no reader aloud could name.
+NAMELESS = """[...document.querySelectorAll('input, select, textarea, button, a, summary')]
+    .filter(one => one.checkVisibility())
+    .filter(one => !(one.getAttribute('aria-label') || one.textContent.trim() || [...(one.labels ?? [])]
+        .map(label => label.textContent.trim()).join('')) || (one.matches('select') && !one.labels.length))
+    .map(one => one.outerHTML.slice(0, 120))"""
 # What a browser writes by itself for an answer that the test provokes.
 REFUSED, BAD_INPUT, GONE = "401 (Unauthorized)", "422 (", "ERR_"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
 async def stack(tmp_path: Path) -> AsyncIterator[Stack]:
     async with running(tmp_path) as stack:
         yield stack
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as browser:
         yield browser
@@ -60,6 +67,12 @@ class Seat:
         from playwright.async_api import expect
 
         await expect(self.page.locator(selector).first).to_have_text(text, use_inner_text=True, timeout=15_000)
+
+    async def pictured(self, selector: str, width: int) -> None:
+        """The picture at `selector` has come and has this width, px."""
+        from playwright.async_api import expect
+
+        await expect(self.page.locator(selector).first).to_have_js_property("naturalWidth", width, timeout=15_000)
 
     async def has(self, selector: str, count: int) -> None:
         from playwright.async_api import expect
@@ -140,8 +153,7 @@ async def test_a_passage_appears_by_itself_and_is_changed_in_its_place(stack: St
         await seat.shows(f"{card} .card-mark", "reading…")
         await seat.shows(f"{card} .card-camera", "Gate One")
         await seat.shows(f"{card} .confidence", "41%")
-        width = "document.querySelector('.card .shot img')?.naturalWidth"
-        await seat.page.wait_for_function(f"{width} === 320")
+        await seat.pictured(f"{card} .shot img", 320)
         await stack.passage("gate-1", "ABC1234", detection_id=seen.detection_id, plate_format="br_old")
         await seat.shows(f"{card} .plate-text", "ABC-1234")
         await seat.shows(f"{card} .card-mark", "")
@@ -232,13 +244,13 @@ async def test_a_search_that_cannot_be_is_said_at_its_field(stack: Stack, browse
     async with seated(browser, stack) as seat:
         await seat.sign_in()
         await seat.go("search")
-        await seat.page.fill("#from", "2026-11-22T10:00:00")
-        await seat.page.fill("#to", "2026-11-21T10:00:00")
+        await seat.page.fill("#from", "2026-11-22T10:00")
+        await seat.page.fill("#to", "2026-11-21T10:00")
         await seat.page.click(".search-form .primary")
         await seat.page.wait_for_selector(".field-error")
         assert await seat.page.get_attribute("#from", "aria-invalid") == "true"
         note = await seat.page.get_attribute("#from", "aria-describedby")
-        assert "from" in await seat.text(f"#{note}")
+        assert await seat.text(f"#{note}") == "From lies after To."
         await seat.page.fill("#to", "")
         await seat.page.click(".search-form .primary")
         await seat.has(".field-error", 0)
@@ -257,7 +269,7 @@ async def test_details_of_a_passage(stack: Stack, browser: Browser) -> None:
         await seat.page.wait_for_selector("dialog .facts")
         assert "ABC1O23" in await seat.text("dialog")
         for selector, width in (("dialog .shot img", 320), ("dialog .crop img", 120)):
-            await seat.page.wait_for_function(f"document.querySelector('{selector}')?.naturalWidth === {width}")
+            await seat.pictured(selector, width)
         await seat.page.get_by_role("button", name="Copy plate").click()
         await seat.shows(".toast", "ABC1D23 copied.")
         assert await seat.page.evaluate("navigator.clipboard.readText()") == "ABC1D23"
@@ -288,7 +300,7 @@ async def test_cameras_show_their_state_and_follow_it(stack: Stack, browser: Bro
         row = await seat.text('[data-id="gate-1"]')
         for words in ("H.264", "25 fps", "1920 × 1080", "keyframes alone (one each 1 s)"):
             assert words in row
-        await seat.page.wait_for_function("document.querySelector('[data-id=gate-1] .shot img')?.naturalWidth === 64")
+        await seat.pictured('[data-id="gate-1"] .shot img', 64)
         status = await stack.report("gate-2", CameraState.ONLINE)
         await stack.publish(CameraStatusChanged(camera_id="gate-2", previous=CameraState.OFFLINE, status=status))
         await seat.shows('[data-id="gate-2"] .state', "Online")
@@ -310,6 +322,7 @@ async def test_an_operator_adds_changes_and_deletes_a_camera(stack: Stack, brows
         await seat.page.get_by_role("button", name="Save").click()
         await seat.page.wait_for_selector(".field-error")
         assert await seat.page.get_attribute("#f-rtsp_url", "aria-invalid") == "true"
+        assert await seat.text(".field-error") == "It must begin with rtsp:// or rtsps://."
         await seat.page.fill("#f-rtsp_url", "rtsp://u:s3cret-pass@127.0.0.1:9/live")
         await seat.page.locator("dialog").get_by_role("button", name="Test").click()
         await seat.shows(".probe-result strong", "Nothing listens at this address and port")
@@ -452,4 +465,10 @@ async def test_nothing_is_cut_off_sideways(stack: Stack, browser: Browser, size:
             await seat.page.wait_for_selector(there)
             wide = await seat.page.evaluate("document.documentElement.scrollWidth")
             assert wide <= size[0], name
+            assert await seat.page.evaluate(NAMELESS) == []
+        await seat.page.get_by_role("button", name="Adicionar câmera").click()
+        await seat.page.click("dialog summary")
+        assert await seat.page.evaluate(NAMELESS) == []
+        inside = await seat.page.evaluate("(d => d.scrollWidth - d.clientWidth)(document.querySelector('dialog'))")
+        assert inside <= 0
         assert seat.complaints.found == []

@@ -70,7 +70,8 @@ function enter() {
   feed.addEventListener("camera-status", ({ detail }) => cameras.status(detail));
   feed.addEventListener("camera-changed", () => cameras.loadSoon());
   feed.addEventListener("reset", () => loadLists());
-  feed.addEventListener("state", ({ detail }) => detail === "live" && loadLists());
+  // Live again: what passed meanwhile is asked for. Lost: the cameras may be gone with it.
+  feed.addEventListener("state", ({ detail }) => (detail === "live" ? loadLists() : cameras.load()));
   feed.start();
   render();
 }

@@ -17,6 +17,27 @@ export function cameraSentence(error) {
   return reason ? maybe(`reason.${reason}`, error.message) : sentence(error);
 }
 
+// What the functions say of inputs, in their own English, and the key of the reader's words for it.
+const FINDINGS = [
+  [/^Field required$|must not be empty|is empty$/, "finding.required"],
+  [/must begin with rtsp/, "finding.scheme"],
+  [/has no host|host that has no address|host or port that cannot be read/, "finding.host"],
+  [/networks in which cameras may be|no camera may be/, "finding.network"],
+  [/holds a space or a character/, "finding.characters"],
+  [/lies after to/, "finding.order"],
+  [/need match=wildcard/, "finding.wildcard"],
+  [/it takes \d+ to \d+/, "finding.password.length"],
+  [/has only digits|is a common one|repeats the same|contains the user name/, "finding.password.weak"],
+  [/current password is wrong/, "finding.password.wrong"],
+  [/new password is the old one/, "finding.password.same"],
+];
+
+/** A finding in the reader's words where they are known, else as the API said it. */
+export function finding(reason) {
+  const known = FINDINGS.find(([pattern]) => pattern.test(reason));
+  return known ? t(known[1]) : reason;
+}
+
 /** Show each finding beside its input, the rest in `summary`; the first wrong input gets the focus. */
 export function showErrors(form, error, summary) {
   clearErrors(form, summary);
@@ -25,11 +46,11 @@ export function showErrors(form, error, summary) {
   for (const { field, reason } of error.fields) {
     const input = form.elements.namedItem(field.split(".").at(-1));
     if (!(input instanceof HTMLElement)) {
-      loose.push(`${field}: ${reason}`);
+      loose.push(`${field}: ${finding(reason)}`);
       continue;
     }
     first ??= input;
-    showError(input, reason);
+    showError(input, finding(reason));
   }
   if (first) first.focus();
   const rest = error.fields.length === 0 ? [sentence(error)] : loose;

@@ -4,7 +4,7 @@ import { ApiError, ask, onceKey, queryOf } from "../api.js";
 import { cameras } from "../cameras-store.js";
 import { openDialog } from "../dialog.js";
 import { fill, h } from "../dom.js";
-import { field, sentence } from "../errors.js";
+import { field, finding, sentence } from "../errors.js";
 import { number, plural, t } from "../i18n.js";
 
 const EXAMPLE = "name,rtsp_url,location\nPraça Central 1,rtsp://user:password@10.0.0.7:554/stream1,Praça Central\n";
@@ -61,7 +61,7 @@ function reportOf(report) {
       h("caption", {}, plural("import.faults", report.errors.length)),
       h("thead", {}, h("tr", {}, [t("import.line"), t("import.column"), t("import.reason")].map((name) => h("th", { scope: "col" }, name)))),
       h("tbody", {}, report.errors.map(({ line, field: column, reason }) =>
-        h("tr", {}, h("td", {}, number(line)), h("td", { class: "mono" }, column), h("td", {}, reason))))),
+        h("tr", {}, h("td", {}, number(line)), h("td", { class: "mono" }, column), h("td", {}, finding(reason)))))),
     report.cameras.length > 0 && h("details", {}, h("summary", {}, plural("import.cameras", report.cameras.length)),
       h("ul", {}, report.cameras.map((camera) => h("li", {}, `${camera.name} (${camera.id})`)))),
   ];

@@ -36,6 +36,10 @@ export function camerasView(main, { feed }, params) {
         h("button", { type: "button", class: "primary", on: { click: () => openCameraForm(null) } }, t("camera.add")))),
     table, empty));
 
+  const sight = new IntersectionObserver((found) => {
+    for (const { target, isIntersecting } of found) held.get(target.dataset.id)?.seen(isIntersecting);
+  });
+
   function draw() {
     const words = q.value.trim().toLowerCase();
     const found = cameras.list.filter((camera) =>
@@ -45,6 +49,7 @@ export function camerasView(main, { feed }, params) {
     const seen = new Set();
     found.forEach((camera, place) => {
       const line = held.get(camera.id) ?? cameraRow(camera.id);
+      if (!held.has(camera.id)) sight.observe(line.element);
       line.update(camera);
       held.set(camera.id, line);
       seen.add(camera.id);
@@ -52,6 +57,7 @@ export function camerasView(main, { feed }, params) {
     });
     for (const [id, line] of held) {
       if (seen.has(id)) continue;
+      sight.unobserve(line.element);
       line.element.remove();
       held.delete(id);
     }
@@ -70,6 +76,7 @@ export function camerasView(main, { feed }, params) {
   const ticking = setInterval(() => !document.hidden && held.forEach((line) => line.refresh(feed.skew)), PICTURE_MS / 2);
   return () => {
     clearInterval(ticking);
+    sight.disconnect();
     cameras.removeEventListener("change", draw);
   };
 }
@@ -90,7 +97,7 @@ function head() {
     may("operator") && h("th", { scope: "col" }, h("span", { class: "unseen" }, t("camera.actions")))));
 }
 
-/** {element, update(camera), refresh(skew)} for one camera. */
+/** {element, update(camera), refresh(skew), seen(yes)} for one camera; only a row in sight asks for its picture. */
 function cameraRow(id) {
   const shot = h("span", { class: "shot thumb" });
   const name = h("td", { class: "cell-name" });
@@ -103,6 +110,7 @@ function cameraRow(id) {
   let camera = null;
   let drawn = "";
   let pictured = 0;
+  let inSight = false;
 
   function writeAge(skew) {
     const time = camera.status?.last_frame_at;
@@ -115,7 +123,7 @@ function cameraRow(id) {
     const seconds = writeAge(skew);
     const sees = seconds !== null && seconds < FRAME_KEPT_S && ["online", "degraded"].includes(stateOf(camera));
     if (!sees) showPicture(shot, null, "");
-    else if (Date.now() - pictured >= PICTURE_MS) {
+    else if (inSight && Date.now() - pictured >= PICTURE_MS) {
       pictured = Date.now();
       showPicture(shot, `/api/cameras/${encodeURIComponent(id)}/snapshot.jpg?at=${pictured}`, t("picture.camera", { name: camera.name }), { version: pictured });
     }
@@ -135,7 +143,11 @@ function cameraRow(id) {
     }
     refresh();
   }
-  return { element, update, refresh };
+  function seen(yes) {
+    inSight = yes;
+    if (yes) refresh();
+  }
+  return { element, update, refresh, seen };
 }
 
 function videoWords(status) {

@@ -124,6 +124,10 @@ function sideContents() {
   const problems = cameras.problems;
   if (cameras.error && !cameras.loaded) return [h("h2", {}, t("live.cameras")), h("p", { class: "bad-text" }, t("cameras.unread"))];
   if (!cameras.loaded || cameras.list.length === 0) return [];
+  // Without the bus nobody knows of any camera: said once, not a hundred times.
+  if (problems.length > 0 && problems.every(({ status }) => status?.reason_code === "bus_away")) {
+    return [h("h2", {}, t("live.cameras")), h("p", { class: "bad-text" }, t("reason.bus_away"))];
+  }
   if (problems.length === 0) {
     return [h("h2", {}, t("live.cameras")), h("p", { class: "all-well" }, h("span", { class: "state-mark online", "aria-hidden": "true" }), t("live.allwell"))];
   }

@@ -93,8 +93,8 @@ function makeForm(params) {
   const match = select("match", MATCHES.map((kind) => [kind, t(`match.${kind}`)]), params.get("match") ?? "exact");
   const camera = picker("camera_id", t("camera"), t("cameras.all"), params.getAll("camera_id"));
   const type = select("type", [["", t("any.type")], ...TYPES.map((kind) => [kind, t(`vehicle.${kind}`)])], params.get("type") ?? "");
-  const from = h("input", { id: "from", name: "from", type: "datetime-local", step: 1, value: params.get("from") ?? "" });
-  const to = h("input", { id: "to", name: "to", type: "datetime-local", step: 1, value: params.get("to") ?? "" });
+  const from = h("input", { id: "from", name: "from", type: "datetime-local", value: params.get("from") ?? "" });
+  const to = h("input", { id: "to", name: "to", type: "datetime-local", value: params.get("to") ?? "" });
   const help = h("p", { class: "help wide-help", id: uid("help") });
   match.setAttribute("aria-describedby", help.id);
   const explain = () => setText(help, t(`match.${match.value}.help`));
