@@ -25,7 +25,7 @@ _FLOOR = 1e-5
 _FOREIGN = 5.5
 """Log odds of the free reading against the formats above which no format is believed. On OpenALPR-BR the
 right readings stay below 4.5; plates of other countries start at 6.4."""
-_SHORTEST = 4
+_SHORTEST, _LONGEST = 4, 10
 _TWINS = (("O", "0"), ("I", "1"))
 _LENT = 0.5
 _DOUBT = 0.02
@@ -178,8 +178,13 @@ def free_texts(symbols: Array, share: Array) -> list[Text]:
         text = greedy(view)
         agreed[text.text] = agreed.get(text.text, 0.0) + float(part)
         surest[text.text] = max(surest.get(text.text, 0.0), text.confidence)
-    found = [Text(text, surest[text] * part, None) for text, part in agreed.items() if len(text) >= _SHORTEST]
+    found = [Text(text, surest[text] * part, None) for text, part in agreed.items() if _is_number(text)]
     return sorted(found, key=lambda text: -text.confidence)
+
+
+def _is_number(text: str) -> bool:
+    """Whether a free text may be a plate's: some length, and a digit; what else vehicles carry is words."""
+    return _SHORTEST <= len(text) <= _LONGEST and any(character.isdigit() for character in text)
 
 
 def _top_texts(logs: Array, count: int) -> list[tuple[float, str]]:

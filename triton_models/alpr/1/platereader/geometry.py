@@ -25,6 +25,12 @@ def overlaps(boxes: Array, others: Array) -> Array:
     return common / np.maximum(sizes[:, None] + other_sizes[None] - common, 1e-9)
 
 
+def inside(box: Array, other: Array) -> float:
+    """How much of `box` [4] lies in `other` [4], 0..1."""
+    sides = np.clip(np.minimum(box[2:4], other[2:4]) - np.maximum(box[:2], other[:2]), 0, None)
+    return float(np.prod(sides) / max(1e-6, float(np.prod(box[2:4] - box[:2]))))
+
+
 def suppress(rows: Array, threshold: float) -> Array:
     """Non-maximum suppression of [n, >=5] rows (x1, y1, x2, y2, score, ...): the kept rows, best first."""
     rows = rows[np.argsort(-rows[:, 4], kind="stable")]
@@ -105,11 +111,9 @@ def bind(plates: Sequence[Array], vehicles: Sequence[Array]) -> list[int | None]
     """
     pairs: list[tuple[float, int, int]] = []
     for index, plate in enumerate(plates):
-        size = max(1e-6, float(np.prod(plate[2:4] - plate[:2])))
         centre = (plate[:2] + plate[2:4]) / 2
         for other, vehicle in enumerate(vehicles):
-            inside = np.minimum(plate[2:4], vehicle[2:4]) - np.maximum(plate[:2], vehicle[:2])
-            if (inside <= 0).any() or float(np.prod(inside)) / size < 0.6:
+            if inside(plate, vehicle) < 0.6:
                 continue
             extent = np.maximum(vehicle[2:4] - vehicle[:2], 1)
             away = (centre - vehicle[:2]) / extent - (0.5, 0.75)

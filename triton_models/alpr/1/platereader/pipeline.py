@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,12 @@ class _Plate:
     score: float
     corners: Array
     texts: list[decoding.Text] = field(default_factory=list)
+    best: Array | None = None
+
+    @property
+    def outline(self) -> Array:
+        """The corners of the reading that won."""
+        return self.corners if self.best is None else self.best
 
 
 @dataclass
@@ -162,8 +168,7 @@ async def _find_corners(frames: Sequence[_Frame], infer: Infer) -> None:
         quads, _ = geometry.quads(cells, 0.35)
         for quad in quads:
             corners = fit.back(quad)
-            about = geometry.bounds(corners)[None]
-            if geometry.is_plate_shaped(corners) and geometry.overlaps(about, plate.found[None])[0, 0] > 0.3:
+            if geometry.is_plate_shaped(corners) and geometry.inside(geometry.bounds(corners), plate.found) > 0.6:
                 plate.corners = corners
                 break
 
@@ -194,6 +199,7 @@ async def _fall_back(frames: Sequence[_Frame], infer: Infer) -> None:
 
 SURE = 0.97
 FIRST_VIEWS = 2
+CUT_OFF = 0.3
 TWO_ROWS = 1.9
 """A plate that is less than so many times as wide as high may have two rows (motorcycles: 1.2 to 1.4)."""
 
@@ -212,16 +218,21 @@ class _Job:
     def sure(self) -> bool:
         return bool(self.texts) and self.texts[0].confidence >= SURE and self.texts[0].format is not None
 
+    @property
+    def corners(self) -> Array:
+        """Of the whole plate."""
+        return _whole_corners(self.plate) if isinstance(self.views[0], views.RowsView) else self.plate.corners
+
     def cut(self, view: views.View | views.RowsView) -> Array:
         if isinstance(view, views.RowsView):
-            return views.rectify_rows(self.frame.picture, _whole_corners(self.plate), view)
+            return views.rectify_rows(self.frame.picture, self.corners, view)
         corners = self.plate.corners if view.corners else geometry.box_corners(self.plate.found)
         return views.rectify(self.frame.picture, corners, view)
 
     def settle(self, found: decoding.Lattices, symbols: Array) -> None:
         """Let the views vote."""
         weights = np.array([view.weight for view in self.views[: len(self.seen)]])
-        prior = format_prior(*views.band(self.frame.picture, _whole_corners(self.plate)))
+        prior = format_prior(*views.band(self.frame.picture, self.corners))
         self.texts = decoding.read(symbols, found, weights, prior)
 
 
@@ -259,8 +270,18 @@ async def _read_plates(frames: Sequence[tuple[_Frame, Options]], infer: Infer) -
     for job in jobs:
         if _better(job.texts, job.plate.texts):
             job.plate.texts = job.texts
-            if isinstance(job.views[0], views.RowsView):
-                job.plate.corners = _whole_corners(job.plate)
+            job.plate.best = job.corners
+    for frame, _ in frames:
+        _doubt_cut_off(frame)
+
+
+def _doubt_cut_off(frame: _Frame) -> None:
+    """A free text at the picture's edge is most likely a part of a plate: let it count little."""
+    width, height = frame.size
+    for plate in frame.plates:
+        x1, y1, x2, y2 = plate.found[:4]
+        if plate.texts and plate.texts[0].format is None and (min(x1, y1) < 4 or x2 > width - 4 or y2 > height - 4):
+            plate.texts = [replace(text, confidence=text.confidence * CUT_OFF) for text in plate.texts]
 
 
 def _settle(jobs: Sequence[_Job]) -> None:
@@ -295,7 +316,7 @@ def format_prior(blue: float, dark: float) -> Array:
 def _described(frame: _Frame, timings: dict[str, float]) -> dict[str, Any]:
     """The frame as JSON: each plate with its vehicle or none, then the vehicles without a plate."""
     read = [plate for plate in frame.plates if plate.texts]
-    boxes = [np.clip(geometry.bounds(plate.corners), 0, (*frame.size, *frame.size)) for plate in read]
+    boxes = [np.clip(geometry.bounds(plate.outline), 0, (*frame.size, *frame.size)) for plate in read]
     bound = geometry.bind(boxes, [row[:4] for row in frame.vehicles])
     observations = [
         {"vehicle": None if other is None else _vehicle(frame.vehicles[other]), "plate": _plate(plate, box)}
@@ -319,7 +340,7 @@ def _plate(plate: _Plate, box: Array) -> dict[str, Any]:
         "confidence": round(first.confidence, 4),
         "format": first.format,
         "box": _box(box),
-        "corners": [[round(float(x), 2), round(float(y), 2)] for x, y in plate.corners],
+        "corners": [[round(float(x), 2), round(float(y), 2)] for x, y in plate.outline],
         "candidates": [{"text": text.text, "confidence": round(text.confidence, 4)} for text in plate.texts],
         "detector_confidence": round(plate.score, 4),
     }
