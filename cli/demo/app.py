@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cli.output import AsJson, note, print_json, print_table, say
+from cli.output import AsJson, local_time, note, print_json, print_table, say
 from cli.state import api
 from functions.shared.errors import Misconfigured
 
@@ -94,12 +94,10 @@ def score(
 
 def show_score(result: Score) -> None:
     """The table, then each thing that is wrong."""
-    columns = (
-        "Camera", "Observed s", "Passages", "Found", "Once", "Missed", "Duplicates", "False", "Exact", "Exact %",
-    )  # fmt: skip
+    columns = ("Camera", "Passages", "Found", "Once", "Missed", "Double", "False", "Exact", "%")
     rows = [
-        (each.camera, f"{each.observed_s:.0f}", each.expected, each.found, each.once, each.missed, each.duplicates,
-         each.false, each.exact, f"{100 * each.exact_ratio:.1f}")
+        (each.camera, each.expected, each.found, each.once, each.missed, each.duplicates, each.false, each.exact,
+         f"{100 * each.exact_ratio:.1f}")
         for each in (*result.cameras, result.total)
     ]  # fmt: skip
     print_table(columns, rows, "No camera.")
@@ -107,7 +105,7 @@ def show_score(result: Score) -> None:
     if findings:
         say("")
         print_table(
-            ("What", "Camera", "Passage", "Plate", "Read", "When"),
+            ("What", "Passage", "Plate", "Read", "When"),
             (_finding_row(finding) for finding in findings[:_SHOWN_FINDINGS]),
             "",
         )
@@ -122,5 +120,5 @@ def show_score(result: Score) -> None:
 
 
 def _finding_row(finding: Finding) -> tuple[Any, ...]:
-    found = finding.as_json()
-    return tuple(found[key] for key in ("kind", "camera", "passage", "plate", "read", "at"))
+    when = local_time(finding.as_json()["at"])[11:] or None
+    return finding.kind, finding.passage or finding.camera, finding.plate, finding.read, when

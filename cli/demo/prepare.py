@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import multiprocessing
@@ -14,6 +15,7 @@ from typing import Any
 
 from cli.demo.rtsp import Mount, RtspServer
 from cli.demo.scenes import CAMERAS, FPS, CameraSpec
+from functions.shared.errors import GTVisionError, Misconfigured, StorageFull
 
 Progress = Callable[[str, int, int], None]
 """Called with a camera's name, the frames done and the frames in all."""
@@ -71,10 +73,14 @@ def prepare_demo(
 ) -> list[DemoCamera]:
     """Renders what is missing or out of date, and answers all cameras. The second call does nothing.
 
-    Raises Unavailable when the photographs cannot be fetched on the first run.
+    Raises Unavailable when the photographs cannot be fetched on the first run, StorageFull and Misconfigured when
+    the videos cannot be written.
     """
     folder = demo_folder(data_dir)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
     mark = fingerprint()
     cameras = [_camera(spec, folder, mark) for spec in specs]
     due = [
@@ -145,7 +151,17 @@ def _render(spec: CameraSpec, video: Path, wheels: Path | None) -> None:
     from cli.demo.cutouts import load_cutouts
     from cli.demo.render import render_camera
 
-    render_camera(spec, load_cutouts(wheels), video, lambda done: _queue.put((spec.name, done)))
+    try:
+        render_camera(spec, load_cutouts(wheels), video, lambda done: _queue.put((spec.name, done)))
+    except OSError as error:  # among them the errors of PyAV, which do not survive the way between processes
+        raise _unwritable(video.parent, error) from None
+
+
+def _unwritable(folder: Path, error: OSError) -> GTVisionError:
+    if error.errno == errno.ENOSPC:
+        return StorageFull(f"{folder} is full: the demo's videos need about 40 MB", mend="free some space, start again")
+    reason = error.strerror or type(error).__name__
+    return Misconfigured(f"{folder} cannot be written: {reason}", mend="choose another folder with GTV_DATA_DIR")
 
 
 def load_truth(file: Path) -> dict[str, Any]:

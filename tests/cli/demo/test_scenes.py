@@ -18,7 +18,7 @@ from cli.demo.prepare import fingerprint, prepare_demo
 from cli.demo.render import Passage, build_passages, frames, truth_of
 from cli.demo.scenes import AVENUE, CAMERAS, FPS, CameraSpec, Trip, plates_of
 from cli.wheels import cache_dir
-from functions.shared.errors import Unavailable
+from functions.shared.errors import Misconfigured, StorageFull, Unavailable
 from tests.support.require import missing
 
 
@@ -188,6 +188,18 @@ def test_rendering_writes_video_and_truth_once(tmp_path: Path, cutouts: dict[str
     assert again == cameras
     assert camera.file.stat().st_mtime_ns == stamp
     assert len(said) == steps
+
+
+def test_a_full_disk_and_an_unwritable_folder_are_said(tmp_path: Path, cutouts: dict[str, Cutout]) -> None:
+    assert cutouts
+    folder = tmp_path / "demo"
+    folder.mkdir()
+    (folder / f"tiny-{fingerprint()}.partial.mp4").symlink_to("/dev/full")
+    with pytest.raises(StorageFull, match="full"):
+        prepare_demo(tmp_path, specs=[tiny("roadster")])
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(Misconfigured, match="cannot be written"):
+        prepare_demo(tmp_path / "file", specs=[tiny("roadster")])
 
 
 def test_a_password_is_not_shown(tmp_path: Path) -> None:
