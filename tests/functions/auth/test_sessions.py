@@ -216,24 +216,24 @@ def test_a_failure_of_ours_is_nobodys_guess() -> None:
     succeed(brake, "ana", "10.0.0.1")
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
-        b"",
-        b"{",
-        b"[]",
-        b"{}",
-        b'{"username": "admin"}',
-        b'{"username": 1, "password": 2}',
-        b'{"username": "admin", "password": "S3CRET-MARK", "session": "other"}',
-        b'{"username": "admin", "password": "S3CRET-MARK", "extra": 1}',
-        b'{"username": "admin", "password": "' + b"S3CRET-MARK" * 100 + b'"}',
-        b'{"username": "admin", "password": "\\ud800S3CRET-MARK"}',
-        b'{"username": "admin", "password": "S3CRET-MARK", "\\ud800": 1}',
-    ],
-)
-async def test_a_malformed_login_is_named_without_the_password(auth: Served, body: bytes) -> None:
-    answer = await auth.client.post("/api/auth/login", content=body, headers={"content-type": "application/json"})
-    assert answer.status_code == 422, answer.text
-    assert "S3CRET-MARK" not in answer.text
-    assert answer.json()["error"]["details"]["fields"]
+MALFORMED = [
+    b"",
+    b"{",
+    b"[]",
+    b"{}",
+    b'{"username": "admin"}',
+    b'{"username": 1, "password": 2}',
+    b'{"username": "admin", "password": "S3CRET-MARK", "session": "other"}',
+    b'{"username": "admin", "password": "S3CRET-MARK", "extra": 1}',
+    b'{"username": "admin", "password": "' + b"S3CRET-MARK" * 100 + b'"}',
+    b'{"username": "admin", "password": "\\ud800S3CRET-MARK"}',
+    b'{"username": "admin", "password": "S3CRET-MARK", "\\ud800": 1}',
+]
+
+
+async def test_a_malformed_login_is_named_without_the_password(auth: Served) -> None:
+    for body in MALFORMED:
+        answer = await auth.client.post("/api/auth/login", content=body, headers={"content-type": "application/json"})
+        assert answer.status_code == 422, body
+        assert "S3CRET-MARK" not in answer.text
+        assert answer.json()["error"]["details"]["fields"]

@@ -69,7 +69,7 @@ async def me(auth: Served, token: str) -> httpx.Response:
 
 async def refused(auth: Served, token: str) -> None:
     answer = await me(auth, token)
-    assert answer.status_code == 401, answer.text
+    assert answer.status_code == 401, f"{token[:400]}: {answer.text}"
     assert answer.json()["error"]["code"] == "not_authenticated"
     assert answer.headers["www-authenticate"] == "Bearer"
 
@@ -89,10 +89,11 @@ async def test_kid_is_in_the_header_and_in_the_jwks(auth: Served, forge: Forge) 
     assert jwt.decode(forge.sign(), jwt.PyJWK(published[0]).key, ["RS256"], audience="gt-vision")["name"] == "admin"
 
 
-@pytest.mark.parametrize("alg", ["none", "None", "NONE", "nOnE"])
-@pytest.mark.parametrize("signature", ["", "AAAA"])
-async def test_alg_none(auth: Served, forge: Forge, alg: str, signature: str) -> None:
-    await refused(auth, f"{part({'alg': alg, 'typ': 'JWT', 'kid': forge.kid})}.{part(forge.claims)}.{signature}")
+async def test_alg_none(auth: Served, forge: Forge) -> None:
+    for alg in ("none", "None", "NONE", "nOnE"):
+        for signature in ("", "AAAA"):
+            head = part({"alg": alg, "typ": "JWT", "kid": forge.kid})
+            await refused(auth, f"{head}.{part(forge.claims)}.{signature}")
 
 
 @pytest.mark.parametrize("alg", ["HS256", "RS256"])
@@ -106,25 +107,27 @@ async def test_hmac_with_the_public_key_as_its_secret(auth: Served, forge: Forge
     await refused(auth, f"{signed}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}")
 
 
-@pytest.mark.parametrize("alg", ["RS384", "RS512", "PS256"])
-async def test_another_algorithm_of_the_same_key(auth: Served, forge: Forge, alg: str) -> None:
+async def test_another_algorithm_of_the_same_key(auth: Served, forge: Forge) -> None:
     token = forge.sign()
-    header = {**jwt.get_unverified_header(token), "alg": alg}
-    await refused(auth, f"{part(header)}.{token.split('.')[1]}.{token.split('.')[2]}")
+    for alg in ("RS384", "RS512", "PS256"):
+        header = {**jwt.get_unverified_header(token), "alg": alg}
+        await refused(auth, f"{part(header)}.{token.split('.')[1]}.{token.split('.')[2]}")
 
 
-@pytest.mark.parametrize(
-    "kid", ["unknown", "", "../../../dev/null", "/etc/passwd", "' or 1=1 --", "a" * 2000, "\x00", "çã", "%00"]
-)
-async def test_kid_that_is_unknown_or_like_a_path(auth: Served, forge: Forge, kid: str) -> None:
-    await refused(auth, forge.sign(kid=kid))
+KIDS = ["unknown", "", "../../../dev/null", "/etc/passwd", "' or 1=1 --", "a" * 2000, "\x00", "çã", "%00"]
 
 
-@pytest.mark.parametrize("kid", [None, 7, [], {}, True])
-async def test_kid_that_is_no_text(auth: Served, forge: Forge, kid: object) -> None:
+async def test_kid_that_is_unknown_or_like_a_path(auth: Served, forge: Forge) -> None:
+    for kid in KIDS:
+        await refused(auth, forge.sign(kid=kid))
+
+
+async def test_kid_that_is_no_text(auth: Served, forge: Forge) -> None:
     token = forge.sign()
-    header = {**jwt.get_unverified_header(token), "kid": kid}
-    await refused(auth, f"{part(header)}.{token.split('.')[1]}.{token.split('.')[2]}")
+    strange: tuple[object, ...] = (None, 7, [], {}, True)
+    for kid in strange:
+        header = {**jwt.get_unverified_header(token), "kid": kid}
+        await refused(auth, f"{part(header)}.{token.split('.')[1]}.{token.split('.')[2]}")
 
 
 @pytest.mark.parametrize("header", ["jwk", "jku", "x5c"])
@@ -146,32 +149,32 @@ async def test_expired(auth: Served, forge: Forge) -> None:
     assert answer.json()["error"]["details"]["reason"] == "expired"
 
 
-@pytest.mark.parametrize(
-    "changed",
-    [
-        {"nbf": int(time.time()) + 3600},
-        {"iat": int(time.time()) + 3600},
-        {"iss": "another"},
-        {"iss": ""},
-        {"aud": "another"},
-        {"aud": ["x", "y"]},
-        {"aud": None},
-        {"sub": 7},
-        {"exp": "never"},
-        {"use": "refresh"},
-        {"use": None},
-        {"role": "root"},
-        {"role": None},
-        {"name": None, "role": ""},
-    ],
-)
-async def test_a_claim_that_is_wrong(auth: Served, forge: Forge, changed: dict[str, Any]) -> None:
-    await refused(auth, forge.sign(changed))
+WRONG_CLAIMS: list[dict[str, Any]] = [
+    {"nbf": int(time.time()) + 3600},
+    {"iat": int(time.time()) + 3600},
+    {"iss": "another"},
+    {"iss": ""},
+    {"aud": "another"},
+    {"aud": ["x", "y"]},
+    {"aud": None},
+    {"sub": 7},
+    {"exp": "never"},
+    {"use": "refresh"},
+    {"use": None},
+    {"role": "root"},
+    {"role": None},
+    {"name": None, "role": ""},
+]
 
 
-@pytest.mark.parametrize("claim", ["exp", "iat", "nbf", "iss", "aud", "sub", "jti", "use", "role", "name"])
-async def test_a_claim_that_is_absent(auth: Served, forge: Forge, claim: str) -> None:
-    await refused(auth, forge.sign(drop=claim))
+async def test_a_claim_that_is_wrong(auth: Served, forge: Forge) -> None:
+    for changed in WRONG_CLAIMS:
+        await refused(auth, forge.sign(changed))
+
+
+async def test_a_claim_that_is_absent(auth: Served, forge: Forge) -> None:
+    for claim in ["exp", "iat", "nbf", "iss", "aud", "sub", "jti", "use", "role", "name"]:
+        await refused(auth, forge.sign(drop=claim))
 
 
 async def test_a_user_that_is_not_there(auth: Served, forge: Forge) -> None:
@@ -191,21 +194,23 @@ async def test_a_changed_payload_under_the_old_signature(auth: Served, forge: Fo
     await refused(auth, f"{head}.{part({**forge.claims, 'role': 'admin', 'sub': 'x'})}.{signature}")
 
 
-@pytest.mark.parametrize("keep", [0.1, 0.5, 0.9, 0.99])
-async def test_truncated(auth: Served, forge: Forge, keep: float) -> None:
+async def test_truncated(auth: Served, forge: Forge) -> None:
     token = forge.sign()
-    await refused(auth, token[: int(len(token) * keep)])
+    for keep in range(0, len(token), 37):
+        await refused(auth, token[:keep])
 
 
-@pytest.mark.parametrize(
-    "token",
-    [".", "..", "...", "a.b.c", "null", "{}", "é.é.é", "\x7f", "=.=.=", "Bearer x", "a" * 4097, f"{'[' * 2000}.e30.x",
-     f"{base64.urlsafe_b64encode(b'[' * 2500).decode()}.e30.x", f"{part([])}.{part([])}.x", f"{part('x')}.{part(1)}.x"],
-)  # fmt: skip
-async def test_what_is_no_token(auth: Served, token: str) -> None:
-    headers = [(b"authorization", b"Bearer " + token.encode())]
-    answer = await auth.client.get("/api/auth/me", headers=headers)
-    assert answer.status_code == 401, answer.text
+NO_TOKENS = [
+    ".", "..", "...", "a.b.c", "null", "{}", "é.é.é", "\x7f", "=.=.=", "Bearer x", "a" * 4097, f"{'[' * 2000}.e30.x",
+    f"{base64.urlsafe_b64encode(b'[' * 2500).decode()}.e30.x", f"{part([])}.{part([])}.x", f"{part('x')}.{part(1)}.x",
+]  # fmt: skip
+
+
+async def test_what_is_no_token(auth: Served) -> None:
+    for token in NO_TOKENS:
+        headers = [(b"authorization", b"Bearer " + token.encode())]
+        answer = await auth.client.get("/api/auth/me", headers=headers)
+        assert answer.status_code == 401, token
 
 
 async def test_a_token_of_a_megabyte(auth: Served, forge: Forge) -> None:
@@ -214,9 +219,9 @@ async def test_a_token_of_a_megabyte(auth: Served, forge: Forge) -> None:
     assert (await auth.client.post("/api/auth/refresh", json=body)).status_code == 401
 
 
-@pytest.mark.parametrize("header", ["", "Bearer", "Basic YTpi", "bearer", "Token x"])
-async def test_an_authorization_header_of_another_kind(auth: Served, header: str) -> None:
-    assert (await auth.client.get("/api/auth/me", headers={"Authorization": header})).status_code == 401
+async def test_an_authorization_header_of_another_kind(auth: Served) -> None:
+    for header in ("", "Bearer", "Basic YTpi", "bearer", "Token x"):
+        assert (await auth.client.get("/api/auth/me", headers={"Authorization": header})).status_code == 401
 
 
 async def test_old_tokens_hold_while_the_signing_key_changes(auth: Served, forge: Forge) -> None:

@@ -58,24 +58,24 @@ async def test_the_same_idempotency_key_makes_one_user(admin: httpx.AsyncClient)
     assert answers[1].headers["idempotent-replayed"] == "true"
 
 
-@pytest.mark.parametrize(
-    ("changed", "field"),
-    [
-        ({"username": "Carla"}, "username"),
-        ({"username": "c"}, "username"),
-        ({"username": "carla\x00"}, "username"),
-        ({"username": "../etc"}, "username"),
-        ({"password": "carla-carla-2026-xyz"}, "password"),
-        ({"password": "short"}, "password"),
-        ({"role": "root"}, "role"),
-        ({"more": 1}, "more"),
-    ],
-)
-async def test_a_wrong_field_is_named(admin: httpx.AsyncClient, changed: dict[str, Any], field: str) -> None:
-    answer = await make(admin, **changed)
-    assert answer.status_code == 422
-    details = answer.json()["error"]["details"]
-    assert field in (details.get("field"), *(row["field"] for row in details.get("fields", [])))
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"username": "Carla"}, "username"),
+    ({"username": "c"}, "username"),
+    ({"username": "carla\x00"}, "username"),
+    ({"username": "../etc"}, "username"),
+    ({"password": "carla-carla-2026-xyz"}, "password"),
+    ({"password": "short"}, "password"),
+    ({"role": "root"}, "role"),
+    ({"more": 1}, "more"),
+]
+
+
+async def test_a_wrong_field_is_named(admin: httpx.AsyncClient) -> None:
+    for changed, field in WRONG:
+        answer = await make(admin, **changed)
+        assert answer.status_code == 422
+        details = answer.json()["error"]["details"]
+        assert field in (details.get("field"), *(row["field"] for row in details.get("fields", [])))
 
 
 async def test_a_disabled_user_can_refresh_and_sign_in_no_more(auth: Served, admin: httpx.AsyncClient) -> None:
@@ -121,9 +121,9 @@ async def test_two_admins_cannot_remove_each_other_at_once(admin: httpx.AsyncCli
     assert sorted(answer.status_code for answer in answers) == [200, 409]
 
 
-@pytest.mark.parametrize("user_id", ["0" * 32, "none", "..", "%00", "x" * 500])
-async def test_an_unknown_user_is_not_found(admin: httpx.AsyncClient, user_id: str) -> None:
-    assert (await admin.patch(f"/api/auth/users/{user_id}", json={"disabled": True})).status_code == 404
+async def test_an_unknown_user_is_not_found(admin: httpx.AsyncClient) -> None:
+    for user_id in ["0" * 32, "none", "..", "%00", "x" * 500]:
+        assert (await admin.patch(f"/api/auth/users/{user_id}", json={"disabled": True})).status_code == 404
 
 
 async def test_changing_the_own_password_ends_other_sessions(auth: Served, admin: httpx.AsyncClient) -> None:
