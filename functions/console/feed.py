@@ -29,6 +29,8 @@ HEARTBEAT_S = 15.0
 # How often an idle feed looks whether the bus still answers: the page shows within this that it does not.
 CHECK_S = 2.0
 RETRY_MS = 2000
+# After a feed that ended because its token did, the reader shall be back before anybody notices.
+AT_ONCE_MS = 50
 # A reader that does not read is left behind at this many events; it resumes where it was when it comes back.
 BACKLOG = 256
 # Each open feed is a consumer of its own on the bus.
@@ -117,6 +119,7 @@ class Feed:
                 if loop.time() >= beat:
                     beat = loop.time() + HEARTBEAT_S
                     yield b": heartbeat\n" + clock()
+            yield f"retry: {AT_ONCE_MS}\n\n".encode()
         finally:
             stopping.cancel()
             coming.cancel()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from functions.console import feed as feed_module
+from functions.shared.context import Context
 from functions.shared.contracts import CameraChanged, CameraState, CameraStatus, CameraStatusChanged, now
 from functions.shared.topology import EVENTS
 from tests.functions.console.sse import following
-from tests.functions.console.stack import PASSWORD, Stack, eventually, recorded
+from tests.functions.console.stack import PASSWORD, Stack, eventually, recorded, running
 
 
 async def publish(stack: Stack, *plates: str) -> None:
@@ -199,6 +202,21 @@ async def test_the_feed_says_that_it_lives(stack: Stack, monkeypatch: pytest.Mon
         await reader.until(3, of=reader.clocks)
     assert ": heartbeat\n" in reader.text
     assert reader.clocks[-1].id is None
+
+
+async def test_a_feed_lives_as_long_as_an_access_token(tmp_path: Path) -> None:
+    """Then the reader is asked anew who it is, and misses nothing."""
+    async with running(tmp_path, access_ttl_s=30) as stack:
+        # The shortest life that a setting allows is long for a test: the feed alone gets a shorter one.
+        short = stack.context.settings.model_copy(update={"access_ttl_s": 1})
+        context = Context(short, "short")
+        async with contextlib.AsyncExitStack() as ending:
+            ending.push_async_callback(context.close)
+            feed = feed_module.Feed(context)
+            await publish(stack, "AAA1A11")
+            text = b"".join([piece async for piece in await feed.open(0)]).decode()
+    assert '"plate": "AAA1A11"' in text
+    assert text.endswith(f"retry: {feed_module.AT_ONCE_MS}\n\n")
 
 
 async def test_the_feed_ends_when_nats_is_lost_and_goes_on_after(stack: Stack) -> None:

@@ -5,6 +5,8 @@ import { ApiError, ask, queryOf } from "./api.js";
 const NAMES = ["detection", "camera-status", "camera-changed", "reset"];
 // The server says the time at least every 15 s.
 const SILENCE_MS = 40_000;
+// A feed ends now and then by itself, to ask anew who is reading; only one that is not back by then is lost.
+const GRACE_MS = 1000;
 
 /** Events: those of `NAMES` with `detail` the data, and `state` when `state` ("connecting", "live", "lost") changes. */
 export class Feed extends EventTarget {
@@ -14,6 +16,7 @@ export class Feed extends EventTarget {
   #tries = 0;
   #retry = 0;
   #watch = 0;
+  #grace = 0;
   state = "connecting";
   /** When the feed was last known to live, ms. */
   aliveAt = null;
@@ -30,6 +33,7 @@ export class Feed extends EventTarget {
   stop() {
     clearInterval(this.#watch);
     clearTimeout(this.#retry);
+    clearTimeout(this.#grace);
     document.removeEventListener("visibilitychange", this.#seen);
     globalThis.removeEventListener("online", this.#seen);
     this.#source?.close();
@@ -53,7 +57,8 @@ export class Feed extends EventTarget {
     for (const name of NAMES) source.addEventListener(name, (event) => this.#event(name, event));
     source.addEventListener("error", () => {
       if (source !== this.#source) return;
-      this.#become("lost");
+      clearTimeout(this.#grace);
+      this.#grace = setTimeout(() => this.#become("lost"), GRACE_MS);
       if (source.readyState === EventSource.CLOSED) this.#again(Math.min(15_000, 1000 * 2 ** this.#tries));
     });
   }
@@ -90,6 +95,7 @@ export class Feed extends EventTarget {
 
   #clock(event) {
     this.#note(event);
+    clearTimeout(this.#grace);
     this.skew = Date.parse(JSON.parse(event.data).now) - Date.now();
     this.#become("live");
   }

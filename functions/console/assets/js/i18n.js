@@ -60,6 +60,13 @@ export function day(time) {
   return new Intl.DateTimeFormat(language, { day: "2-digit", month: "2-digit", year: "numeric" }).format(new Date(time));
 }
 
+/** The time alone today, with its date on any other day. */
+export function moment(time) {
+  if (day(time) === day(Date.now())) return clockTime(time);
+  const date = new Intl.DateTimeFormat(language, { day: "2-digit", month: "2-digit" }).format(new Date(time));
+  return `${date} ${clockTime(time)}`;
+}
+
 export function dayAndTime(time) {
   return `${day(time)} ${clockTime(time)}`;
 }

@@ -3,7 +3,7 @@
 import { cameras } from "../cameras-store.js";
 import { platePicture, vehiclePicture } from "../detections-store.js";
 import { fill, h, icon, setText } from "../dom.js";
-import { clockTime, maybe, t } from "../i18n.js";
+import { maybe, moment, t } from "../i18n.js";
 import { confidence, plateElement } from "../plate.js";
 
 /** {element, update(item), rename()} for one detection. */
@@ -26,7 +26,7 @@ export function detectionCard(id, open) {
     if (item === null) return;
     setText(place, cameras.name(item.camera_id));
     place.title = place.textContent;
-    button.setAttribute("aria-label", t("card.open", { plate: item.plate ?? t("plate.none"), camera: cameras.name(item.camera_id), time: clockTime(item.started_at) }));
+    button.setAttribute("aria-label", t("card.open", { plate: item.plate ?? t("plate.none"), camera: cameras.name(item.camera_id), time: moment(item.started_at) }));
   }
 
   return {
@@ -38,7 +38,7 @@ export function detectionCard(id, open) {
       showPicture(crop, platePicture(item), t("picture.plate"), { bare: true });
       fill(plate, plateElement(item.plate, item.plate_format, { uncertain: item.uncertain }));
       time.dateTime = item.started_at;
-      setText(time, clockTime(item.started_at));
+      setText(time, moment(item.started_at));
       fill(mark, markOf(item));
       setText(kind, vehicle(item.type));
       fill(sure, item.plate ? confidence(item.plate_confidence) : null);

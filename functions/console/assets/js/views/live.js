@@ -1,6 +1,7 @@
 // Live: what passes now, and beside it the cameras that do not see.
 
-import { fill, h, icon, announce, setText } from "../dom.js";
+import { queryOf } from "../api.js";
+import { announce, fill, h, icon, setText } from "../dom.js";
 import { cameras, stateOf } from "../cameras-store.js";
 import { ago, clockTime, day, plural, t } from "../i18n.js";
 import { may } from "../session.js";
@@ -63,7 +64,7 @@ export function liveView(main, world) {
   function drawCameras() {
     const options = [["", t("cameras.all")], ...cameras.list.map((camera) => [camera.id, camera.name])];
     fill(choice, options.map(([value, label]) => h("option", { value, selected: value === view.camera }, label)));
-    fill(side, sideContents());
+    fill(side, sideContents(feed));
     for (const [, held] of view.cards) held.rename();
     drawTools(shown().length);
   }
@@ -101,7 +102,7 @@ export function liveView(main, world) {
   drawCameras();
   draw();
   drawState();
-  const ages = setInterval(() => fill(side, sideContents()), 10_000);
+  const ages = setInterval(() => fill(side, sideContents(feed)), 10_000);
   return () => {
     clearInterval(ages);
     clearTimeout(view.speaking);
@@ -117,10 +118,11 @@ function emptyWords(camera) {
       may("operator") && h("a", { class: "button primary", href: "#/cameras?add=1" }, t("camera.add"))];
   }
   const down = cameras.list.length > 0 && cameras.list.every((one) => stateOf(one) !== "online");
-  return [h("h2", {}, t("empty.live")), h("p", {}, t(down ? "empty.live.down" : camera ? "empty.live.camera" : "empty.live.wait"))];
+  const search = camera && h("a", { class: "button", href: `#/search${queryOf({ camera_id: camera })}` }, t("empty.live.search"));
+  return [h("h2", {}, t("empty.live")), h("p", {}, t(down ? "empty.live.down" : camera ? "empty.live.camera" : "empty.live.wait")), search];
 }
 
-function sideContents() {
+function sideContents({ skew }) {
   const problems = cameras.problems;
   if (cameras.error && !cameras.loaded) return [h("h2", {}, t("live.cameras")), h("p", { class: "bad-text" }, t("cameras.unread"))];
   if (!cameras.loaded || cameras.list.length === 0) return [];
@@ -138,6 +140,6 @@ function sideContents() {
         h("span", { class: "problem-name" }, camera.name), stateBadge(stateOf(camera)),
         h("span", { class: "problem-why" }, reasonOf(camera)),
         camera.status?.last_frame_at && h("span", { class: "muted" },
-          t("camera.lastframe", { ago: ago((Date.now() - Date.parse(camera.status.last_frame_at)) / 1000) })))))),
+          t("camera.lastframe", { ago: ago((Date.now() + skew - Date.parse(camera.status.last_frame_at)) / 1000) })))))),
   ];
 }
