@@ -186,6 +186,12 @@ class Keeper:
         report = self._report
         return None if report is None else "all" if report.decode == "all" else "keyframes"
 
+    @property
+    def facts(self) -> tuple[object, ...]:
+        """What is known of the stream: a change of it is worth telling at once."""
+        report = self._report
+        return () if report is None else (report.codec, report.width, report.height, report.decode_reason)
+
     def dropped(self) -> Counter[str]:
         current = self._reading.dropped if self._reading is not None else Counter()
         return self._dropped + current + self.outlet.dropped

@@ -33,6 +33,7 @@ from functions.shared.vault import Vault
 log = logs.get("capture.pod")
 WATCH_S, RENEW_S, SHARE_S, TELL_S = 0.2, 0.5, 0.7, 0.4
 CLEAN_S = 30.0
+FAILURES_IN_A_ROW = 10
 HAND_OVER = 8  # cameras given up to another pod in one round, so that a new pod is not flooded
 DISABLED = Verdict(CameraState.DISABLED, "disabled", "switched off by an operator")
 NO_ROOM = Verdict(
@@ -104,11 +105,20 @@ class Pod:
     # --- the four steps
 
     async def _every(self, step: Callable[[], Awaitable[None]], pause_s: float) -> None:
+        failures = 0
         while not self._stop.is_set():
             try:
                 await step()
+                failures = 0
             except BusUnavailable as error:
                 log.warning("bus_away", step=step.__name__, reason=error.message)
+            except Exception:
+                # One camera's oddity must not end a hundred; a fault that stays ends the pod, and others take over.
+                failures += 1
+                log.exception("step_failed", step=step.__name__, failures=failures)
+                if failures >= FAILURES_IN_A_ROW:
+                    self._stop.set()
+                    raise
             with contextlib.suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stop.wait(), pause_s)
 
@@ -163,7 +173,9 @@ class Pod:
             return
         for camera_id, keeper in list(self.keepers.items()):
             if camera_id in self.keepers:
-                await self._teller.tell(camera_id, keeper.machine.verdict, partial(keeper.status, self.pod_id))
+                await self._teller.tell(
+                    camera_id, keeper.machine.verdict, partial(keeper.status, self.pod_id), keeper.facts
+                )
         for camera_id, (verdict, status) in list(self._notes.items()):
             await self._teller.tell(camera_id, verdict, partial(_refreshed, status))
 

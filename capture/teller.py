@@ -23,20 +23,27 @@ class Teller:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
         self._told: dict[str, tuple[CameraState, str]] = {}
+        self._facts: dict[str, object] = {}
         self._before: dict[str, CameraState | None] = {}
         self._written: dict[str, float] = {}
 
-    async def tell(self, camera_id: str, verdict: Verdict, status: Callable[[], CameraStatus]) -> None:
-        """Raises BusUnavailable; then the same is told again at the next call."""
+    async def tell(
+        self, camera_id: str, verdict: Verdict, status: Callable[[], CameraStatus], facts: object = None
+    ) -> None:
+        """A change of `verdict` is an event, one of `facts` (codec, size, decoding) only goes to the bucket at once.
+
+        Raises BusUnavailable; then the same is told again at the next call.
+        """
         if camera_id not in self._before and await self._handed_over(camera_id, verdict):
             return
         key = (verdict.state, verdict.reason_code)
         changed = self._told.get(camera_id) != key
-        if not changed and time.monotonic() - self._written.get(camera_id, 0.0) < REFRESH_S:
+        due = time.monotonic() - self._written.get(camera_id, 0.0) >= REFRESH_S
+        if not (changed or due or facts != self._facts.get(camera_id)):
             return
         present = status()
         await self._bus.kv_put(STATUS_KV, camera_id, present.model_dump_json().encode())
-        self._written[camera_id] = time.monotonic()
+        self._written[camera_id], self._facts[camera_id] = time.monotonic(), facts
         if changed:
             previous = self._before.get(camera_id)
             await self._bus.publish(CameraStatusChanged(camera_id=camera_id, previous=previous, status=present))
@@ -44,7 +51,7 @@ class Teller:
 
     def drop(self, camera_id: str) -> None:
         """Another pod speaks for this camera now."""
-        for memory in (self._told, self._before, self._written):
+        for memory in (self._told, self._before, self._written, self._facts):
             memory.pop(camera_id, None)
 
     async def erase(self, camera_id: str) -> None:

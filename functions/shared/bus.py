@@ -19,7 +19,7 @@ import nats.js.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 from nats.js.kv import KeyValue
 
 from functions.shared import logs
@@ -118,21 +118,47 @@ class Bus:
         return entry.value
 
     async def kv_all(self, bucket: str) -> dict[str, bytes]:
-        """Every key with its value, by one watch that ends when the present values are through."""
-        store = await self.kv(bucket)
-        values: dict[str, bytes] = {}
+        """Every key with its value.
+
+        By a pull consumer and not by nats-py's watch: that one now and then takes a bucket for empty, when the
+        consumer's state overtakes its messages, and leaves its consumer on the server for five minutes each time.
+        """
+        stream = f"KV_{bucket}"
+        config = ConsumerConfig(
+            deliver_policy=DeliverPolicy.LAST_PER_SUBJECT, ack_policy=AckPolicy.NONE, filter_subject=f"$KV.{bucket}.>",
+            inactive_threshold=30.0, mem_storage=True,
+        )  # fmt: skip
         try:
-            watcher = await store.watchall(ignore_deletes=True)
+            info = await self.js.add_consumer(stream, config)
             try:
-                async with asyncio.timeout(5.0):
-                    async for entry in watcher:
-                        if entry is None:
-                            break
-                        values[entry.key] = entry.value or b""
+                found = await self._last_values(stream, info) if info.num_pending else {}
             finally:
-                await watcher.stop()
+                with contextlib.suppress(*_AWAY):
+                    await self.js.delete_consumer(stream, info.name)
+            # A key that changed meanwhile is skipped at its old place and may come too late at its new one.
+            subjects = (await self.js.stream_info(stream, subjects_filter=">")).state.subjects or {}
         except _AWAY as error:
             raise BusUnavailable(f"KV bucket {bucket} cannot be read: {error or type(error).__name__}") from error
+        for key in {subject.split(".", 2)[2] for subject in subjects} - set(found):
+            found[key] = await self.kv_get(bucket, key)
+        return {key: value for key, value in found.items() if value is not None}
+
+    async def _last_values(self, stream: str, info: ConsumerInfo) -> dict[str, bytes | None]:
+        """The values that a consumer of last messages gives until none is left; None for a deleted key."""
+        values: dict[str, bytes | None] = {}
+        subscription = await self.js.pull_subscribe_bind(info.name, stream)
+        try:
+            waiting = info.num_pending or 0
+            while waiting:
+                for message in await subscription.fetch(min(waiting, 256), timeout=2.0):
+                    key = message.subject.split(".", 2)[2]
+                    headers = message.headers or {}
+                    deleted = "KV-Operation" in headers or "Nats-Marker-Reason" in headers
+                    values[key] = None if deleted else message.data
+                    waiting = message.metadata.num_pending or 0
+        finally:
+            with contextlib.suppress(*_AWAY):
+                await subscription.unsubscribe()
         return values
 
     async def kv_revision(self, bucket: str) -> int:

@@ -173,8 +173,8 @@ async def test_changes_of_the_register_apply_at_once_and_disturb_nobody(rig: Rig
     await rig.put("b", cameras.urls["c"])
     await rig.more_frames("b", 1, within_s=5)  # a new address is tried at once, whatever the pause was
 
-    await rig.put("b", cameras.urls["c"], sample_fps=5, max_side=320)
-    await rig.more_frames("b", 10, within_s=8)
+    await rig.put("b", cameras.urls["c"], sample_fps=8, max_side=320)
+    await rig.more_frames("b", 20, within_s=8)
     assert rig.frames["b"][-1][1].width == 320
 
     await rig.delete("b")
@@ -236,6 +236,19 @@ async def test_a_worker_that_dies_is_replaced(rig: Rig, cameras: RtspServer) -> 
         assert rig.sequences(camera) == list(range(len(rig.frames[camera])))
     assert worker not in rig.pods[0].workers()
     assert {event.status.state for event in rig.events} <= {"provisioning", "online"}
+
+
+async def test_a_worker_that_hangs_as_a_whole_is_replaced(rig: Rig, cameras: RtspServer) -> None:
+    await hold_four(rig, cameras, "pod-a")
+    (worker,) = rig.pods[0].workers()
+    worker.suspend()
+    stopped = {camera: len(rig.frames[camera]) for camera in FOUR}
+
+    async def flows() -> bool:
+        return all(len(rig.frames[camera]) > stopped[camera] + 2 for camera in FOUR)
+
+    await until(flows, 25, "another process reads the cameras")
+    assert worker not in rig.pods[0].workers()
 
 
 async def test_a_lease_in_a_strangers_hand_is_respected(rig: Rig, cameras: RtspServer) -> None:
