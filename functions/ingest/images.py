@@ -5,9 +5,6 @@ from __future__ import annotations
 import struct
 from typing import Literal, NamedTuple
 
-import cv2
-import numpy as np
-
 from functions.shared.errors import BrokenImage
 
 # 8K UHD, lying or standing; the least is what a plate reader could still use.
@@ -56,6 +53,10 @@ def as_jpeg(data: bytes) -> tuple[bytes, int, int]:
     Raises BrokenImage for what is no picture, is cut off, or is larger than 8K or smaller than 16 pixels. Blocks
     for some 10 ms a megapixel.
     """
+    # Loaded at the first picture: the function is up, and refuses what it must, a third of a second sooner.
+    import cv2
+    import numpy as np
+
     kind = kind_of(data)
     _check_size(kind)
     if kind.format == "jpeg" and b"\xff\xd9" not in data[-65536:]:

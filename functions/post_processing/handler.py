@@ -25,6 +25,8 @@ from functions.shared.web import Ctx, Worker, create_app
 log = logs.get("reader")
 DURABLE = "post-processing"
 SWEEP_S, FORGET_S, RETRY_S = 1.0, 60.0, 2.0
+# How long frames in hand may take once the process is told to end.
+PATIENCE_S = 3.0
 
 OpenInference = Callable[[ReaderSettings], Inference]
 
@@ -87,11 +89,14 @@ class Reader:
             yield
         finally:
             stop.set()
-            _, late = await asyncio.wait(jobs, timeout=12.0)
+            _, late = await asyncio.wait(jobs, timeout=PATIENCE_S)
+            # Frames that still wait for the engine fail now and go back to the bus, for another worker.
+            await self.close(context)
+            if late:
+                _, late = await asyncio.wait(late, timeout=PATIENCE_S)
             for job in late:
                 job.cancel()
             await asyncio.gather(*late, return_exceptions=True)
-            await self.close(context)
 
     async def _consume(self, context: Context, service: FrameService, stop: asyncio.Event) -> None:
         bus = await context.bus()

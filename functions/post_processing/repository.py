@@ -134,10 +134,12 @@ async def drop_sighting(session: AsyncSession, sighting: Sighting) -> None:
     await session.execute(delete(PassageObservation).where(PassageObservation.id == sighting.id))
 
 
-async def open_passages(session: AsyncSession, limit: int = 500) -> list[OpenPassage]:
-    """Passages that are not final, the longest unseen first."""
+async def open_passages(session: AsyncSession, unseen_since: datetime, limit: int = 500) -> list[OpenPassage]:
+    """Passages that are not final and were last seen before a time, the longest unseen first."""
     table = Detection
-    asked = select(table.id, table.camera_id, table.ended_at, table.updated_at).where(table.final.is_(False))
+    asked = select(table.id, table.camera_id, table.ended_at, table.updated_at).where(
+        table.final.is_(False), table.ended_at < unseen_since
+    )
     rows = await session.execute(asked.order_by(table.ended_at).limit(limit))
     return [OpenPassage(*row) for row in rows]
 

@@ -26,8 +26,9 @@ from functions.shared.store import Store
 from functions.shared.tables import Detection
 
 log = logs.get("reader")
-KEPT_FOR = timedelta(days=1)
-_BATCH, _BATCHES = 500, 20
+# What guards against repeats: frames are redelivered within minutes, and 100 cameras read 360,000 of them an hour.
+FRAMES_KEPT, MESSAGES_KEPT = timedelta(hours=1), timedelta(days=1)
+_BATCH, _BATCHES = 500, 100
 _TRIES = 5
 _LONGEST_PLATE = 16
 
@@ -168,8 +169,9 @@ class FrameService:
 
     async def sweep(self, *, idle: bool) -> int:
         """Close the passages that have ended; returns how many. `idle`: no frame waits to be read."""
+        unseen_since = now() - timedelta(seconds=self.settings.passage_gap_s)
         async with self.db.read() as session:
-            candidates = await repository.open_passages(session)
+            candidates = await repository.open_passages(session, unseen_since)
             newest = {
                 camera_id: await repository.newest_frame(session, camera_id)
                 for camera_id in {item.camera_id for item in candidates}
@@ -203,12 +205,12 @@ class FrameService:
                 log.warning("spare_picture_stays", key=key, reason=error.message)
 
     async def forget(self) -> None:
-        """Delete what only guards against repeats, a day later, in small batches."""
-        before = now() - KEPT_FOR
-        for forget in (repository.forget_frames, repository.forget_messages):
+        """Delete what only guards against repeats, in small batches, when its time is over."""
+        tasks = ((repository.forget_frames, FRAMES_KEPT), (repository.forget_messages, MESSAGES_KEPT))
+        for forget, kept in tasks:
             for _ in range(_BATCHES):
                 async with self.db.transaction() as session:
-                    gone = await forget(session, before, _BATCH)
+                    gone = await forget(session, now() - kept, _BATCH)
                 if gone < _BATCH:
                     break
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 
 from functions.shared.contracts import FrameMeta, frame_id, now
-from functions.shared.errors import GTVisionError
+from functions.shared.errors import GTVisionError, InferenceUnavailable
 from functions.shared.inference import (
     Box,
     Candidate,
@@ -65,6 +65,7 @@ class ScriptedInference:
         self.errors: list[GTVisionError] = []
         self.calls = 0
         self.gate: asyncio.Event | None = None
+        self.closed = False
         self._counted = asyncio.Condition()
 
     async def called(self, times: int) -> None:
@@ -78,6 +79,8 @@ class ScriptedInference:
             self._counted.notify_all()
         if self.gate is not None:
             await self.gate.wait()
+        if self.closed:
+            raise InferenceUnavailable("the engine is closed")
         if self.errors:
             raise self.errors.pop(0)
         return FrameReading(width=WIDTH, height=HEIGHT, observations=self.script[jpeg], timings_ms={})
@@ -86,7 +89,9 @@ class ScriptedInference:
         return None
 
     async def close(self) -> None:
-        return None
+        self.closed = True
+        if self.gate is not None:
+            self.gate.set()
 
 
 class Film:

@@ -145,6 +145,26 @@ async def test_inference_away_brings_the_frame_back_later(
     await until(lambda: settled(bus))
 
 
+async def test_a_worker_that_ends_gives_its_frames_back(
+    bus: Bus, reader_settings: ReaderSettings, start: Start, film: Film, memory: Memory
+) -> None:
+    """The frame is in the engine's hands when its worker is told to end; another worker reads it."""
+    stuck = ScriptedInference()
+    stuck.gate = asyncio.Event()
+    context = Context(reader_settings, "post-processing")
+    frame = film.frame(6, car(50, 50, "ABC1D23"))
+    async with Reader(engine=lambda _: stuck).consume_frames(context):
+        await bus.publish_frame(*frame)
+        await stuck.called(1)
+    await context.close()
+    await start()
+
+    async def recorded() -> bool:
+        return len(await memory.detections()) == 1
+
+    await until(recorded)
+
+
 async def dead_letter(bus: Bus) -> DeadLetter:
     subject = f"gtv.v1.dead_letters.{DURABLE}"
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from functions.post_processing import repository
 from functions.post_processing.service import FrameService, Outcome
@@ -212,7 +212,7 @@ async def test_inference_away_leaves_the_frame_unread(
     assert await service.read(*frame) is Outcome.RECORDED
 
 
-async def test_what_guards_against_repeats_is_forgotten_after_a_day(
+async def test_what_guards_against_repeats_is_forgotten_in_time(
     service: FrameService, show: Show, database: Database, memory: Memory
 ) -> None:
     await show((0, car(50, 50, "ABC1D23")), (1,))
@@ -220,7 +220,6 @@ async def test_what_guards_against_repeats_is_forgotten_after_a_day(
     async with database.transaction() as session:
         await session.execute(update(OutboxMessage).values(published_at=day))
         await session.execute(update(ProcessedFrame).values(processed_at=day))
-        await session.execute(update(ProcessedFrame).where(ProcessedFrame.id.like("%000")).values(processed_at=now()))
         session.add(ProcessedFrame(id="gate:fresh", camera_id="gate", captured_at=day, processed_at=now()))
         session.add(
             OutboxMessage(message_id="waits", subject="gtv.v1.detections.gate", headers={}, body="{}", created_at=day)
@@ -228,5 +227,5 @@ async def test_what_guards_against_repeats_is_forgotten_after_a_day(
     await service.forget()
     assert [row.message_id for row in await memory.messages()] == ["waits"]
     async with database.read() as session:
-        assert await repository.is_processed(session, "gate:fresh")
+        assert list(await session.scalars(select(ProcessedFrame.id))) == ["gate:fresh"]
     assert await memory.plates() == ["ABC1D23"]
