@@ -45,7 +45,7 @@ def _render_clip(path: Path, moving: bool, seconds: int, gop: int, wheels: Path 
 
     from cli.demo.cutouts import load_cutouts
     from cli.demo.glyphs import Image
-    from cli.demo.render import frames, write_video
+    from cli.demo.render import build_passages, frames, write_video
     from cli.demo.scenes import AVENUE, Trip
 
     # Vehicles that enter all the time; the first ones drive already when the clip begins, so the loop never rests.
@@ -55,7 +55,7 @@ def _render_clip(path: Path, moving: bool, seconds: int, gop: int, wheels: Path 
     spec = replace(AVENUE, name="farm", trips=trips, duration=float(seconds), gop=gop)
 
     def pictures() -> Iterator[Image]:
-        yield from frames(spec, load_cutouts(wheels) if moving else {})
+        yield from frames(spec, build_passages(spec, load_cutouts(wheels) if moving else {}))
 
     partial = path.with_suffix(".partial.mp4")
     write_video(partial, pictures(), (spec.view.width, spec.view.height_px), gop, quality=_QUALITY)

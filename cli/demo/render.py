@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,9 +92,8 @@ def _lit(picture: Image, spec: CameraSpec) -> Image:
     return np.clip(lit, 0, 255).astype(np.uint8)
 
 
-def frames(spec: CameraSpec, cutouts: dict[str, Cutout]) -> Iterator[Image]:
+def frames(spec: CameraSpec, passages: Sequence[Passage]) -> Iterator[Image]:
     """Every frame of one round, BGR uint8."""
-    passages = build_passages(spec, cutouts)
     background = _lit(paint_street(spec.view, spec.street), spec)
     rng = np.random.default_rng(spec.street.seed)
     shape = (_NOISES, spec.view.height_px, spec.view.width)
@@ -243,7 +242,8 @@ def render_camera(
 ) -> None:
     """Writes `video` and its truth (same name, .json). Either both appear or none."""
     partial = video.with_suffix(".partial.mp4")
-    write_video(partial, frames(spec, cutouts), (spec.view.width, spec.view.height_px), spec.gop, on_frame)
-    truth = truth_of(spec, build_passages(spec, cutouts))
+    passages = build_passages(spec, cutouts)
+    write_video(partial, frames(spec, passages), (spec.view.width, spec.view.height_px), spec.gop, on_frame)
+    truth = truth_of(spec, passages)
     video.with_suffix(".json").write_text(json.dumps(truth, indent=1), encoding="utf-8")
     partial.replace(video)

@@ -17,6 +17,7 @@ from cli.demo.plates import Plate, PlateStyle
 from cli.demo.prepare import fingerprint, prepare_demo
 from cli.demo.render import Passage, build_passages, frames, truth_of
 from cli.demo.scenes import AVENUE, CAMERAS, FPS, CameraSpec, Trip, plates_of
+from cli.demo.street import View
 from cli.wheels import cache_dir
 from functions.shared.errors import Misconfigured, StorageFull, Unavailable
 from tests.support.require import missing
@@ -40,10 +41,11 @@ def built(cutouts: dict[str, Cutout]) -> dict[str, tuple[CameraSpec, list[Passag
 
 
 def tiny(cutout: str = "coupe") -> CameraSpec:
-    """Three seconds of the avenue with one vehicle that is near at once."""
+    """Three seconds of the avenue, a third as large, with one vehicle that is near at once."""
+    view = View(640, 360, 493, 43, 3.3)
     lanes = tuple(replace(lane, far=1.5, fast=0.27) for lane in AVENUE.lanes)
     lane = 1 if cutout == "coupe" else 0
-    return replace(AVENUE, name="tiny", lanes=lanes, trips=(Trip(cutout, lane, 0.4),), duration=3.0)
+    return replace(AVENUE, name="tiny", view=view, lanes=lanes, trips=(Trip(cutout, lane, 0.4),), duration=3.0)
 
 
 def test_there_are_cameras_of_both_sizes_and_one_with_a_long_gop_and_one_with_a_user() -> None:
@@ -118,8 +120,8 @@ def test_vehicles_of_one_lane_do_not_run_into_each_other(
 def test_pixels_move_where_the_truth_says_and_the_street_stays_still(cutouts: dict[str, Cutout]) -> None:
     spec = tiny()
     passages = build_passages(spec, cutouts)
-    pictures = [picture.astype(int) for picture in frames(spec, cutouts)]
-    assert len(pictures) == round(spec.duration * FPS)
+    pictures = {n: picture.astype(int) for n, picture in enumerate(frames(spec, passages)) if n in (0, 2, 40, 74)}
+    assert max(pictures) == round(spec.duration * FPS) - 1
     assert pictures[0].shape == (spec.view.height_px, spec.view.width, 3)
     still = np.abs(pictures[2] - pictures[0]).mean(2)
     assert still.mean() < 4
@@ -129,7 +131,7 @@ def test_pixels_move_where_the_truth_says_and_the_street_stays_still(cutouts: di
     left, top, right, bottom = (int(v) for v in passages[0].sprite.box(seen.at, seen.ppm))
     changed = cv2.GaussianBlur(np.abs(pictures[40] - pictures[0]).mean(2), (0, 0), 3) > 12
     inside = np.zeros_like(changed)
-    inside[max(top - 60, 0) : bottom + 60, max(left - 90, 0) : right + 90] = True
+    inside[max(top - 30, 0) : bottom + 30, max(left - 40, 0) : right + 40] = True
     assert changed.sum() > 0.3 * (right - left) * (bottom - top)
     assert not (changed & ~inside).any()
 
@@ -173,7 +175,7 @@ def test_rendering_writes_video_and_truth_once(tmp_path: Path, cutouts: dict[str
     assert fingerprint() in camera.file.name
     with av.open(str(camera.file)) as container:
         video = container.streams.video[0]
-        assert (video.width, video.height) == (1920, 1080)
+        assert (video.width, video.height) == (640, 360)
         assert video.average_rate == 25
         packets = [packet for packet in container.demux(video) if packet.size]
         keys = [number for number, packet in enumerate(packets) if packet.is_keyframe]
