@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import multiprocessing
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,7 +16,7 @@ from cli.local import Pods, Port, WithTriton, data_dir
 from cli.output import AsJson, local_time
 from cli.session import Session
 from cli.stack.options import StackOptions
-from cli.stack.ports import is_free
+from cli.stack.ports import free_port, is_free
 from cli.stack.run import fetch, serve
 from cli.stack.screen import Screen
 from cli.stack.stack import Stack
@@ -52,10 +51,7 @@ def demo(
     options = StackOptions(data_dir(Path("data/demo")), port=port, capture_pods=capture_pods, triton=triton)
     screen = Screen(as_json)
     run = DemoRun(options, screen, rtsp_port)
-    try:
-        asyncio.run(serve(options, screen, prepare=run.prepare, ready=run.ready))
-    finally:
-        run.close()
+    asyncio.run(serve(options, screen, prepare=run.prepare, ready=run.ready, close=run.close))
 
 
 class DemoRun:
@@ -65,6 +61,7 @@ class DemoRun:
         self._options, self._screen, self._rtsp_port = options, screen, rtsp_port
         self._cameras: Sequence[DemoCamera] = ()
         self._server: RtspServer | None = None
+        self._forget: Callable[[], None] | None = None
         self._closed = threading.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -82,8 +79,6 @@ class DemoRun:
             def progress(name: str, done: int, total: int) -> None:
                 if self._closed.is_set():
                     raise KeyboardInterrupt
-                for child in multiprocessing.active_children():
-                    stack.guard(child.pid or 0)
                 show(name, done, total)
 
             cameras = prepare_demo(stack.data_dir, progress)
@@ -94,17 +89,21 @@ class DemoRun:
         from cli.demo.prepare import start_demo_cameras
         from cli.demo.rtsp import INSTALL_COMMAND
 
-        port = self._rtsp_port
         self._screen.tell("cameras", "started", "")
-        # The usual port is a wish, so that addresses stay alike from run to run; one that was asked for is an order.
-        if port == RTSP_PORT and not (is_free(port) and is_free(port + 1)):
-            port = 0
-        self._server = start_demo_cameras(self._cameras, port, self._server)
-        stack.guard(-(self._server.pid or 0))
+        self._rtsp_port = _usable(self._rtsp_port)
+        self._server = start_demo_cameras(self._cameras, self._rtsp_port, self._server)
+        self._guard(stack, self._server.pid or 0)
         self._screen.tell("cameras", "ready", "")
         if not self._server.authenticates:
             self._screen.line("[yellow]The demo's RTSP server knows no authentication; the usual one comes by:[/]")
             self._screen.line(f"  {INSTALL_COMMAND}")
+
+    def _guard(self, stack: Stack, pid: int) -> None:
+        """Have the server's process group ended with a killed supervisor; the group of a former server is forgotten."""
+        if self._forget is not None:
+            self._forget()
+        stack.guard(-pid)
+        self._forget = lambda: stack.unguard(-pid)
 
     async def ready(self, stack: Stack) -> None:
         """Register the cameras, say where everything is, and go on telling what is seen."""
@@ -209,6 +208,21 @@ class DemoRun:
         self._closed.set()
         if self._server is not None:
             self._server.stop()
+        if self._forget is not None:
+            self._forget()
+
+
+def _usable(port: int) -> int:
+    """A port that is free together with the next one, where the cameras with a password live.
+
+    The usual port is a wish, so that addresses stay alike from run to run; one that was asked for is an order.
+    """
+    while port in (0, RTSP_PORT) and not (port and is_free(port) and is_free(port + 1)):
+        port = free_port()
+        if port < 65_535 and is_free(port + 1):
+            return port
+        port = 0
+    return port
 
 
 def _passage(item: dict[str, Any]) -> str:

@@ -2,8 +2,9 @@
 
 It reads lines `add N` and `drop N` from standard input, a pipe from the supervisor: N is a pid or, below zero, a
 process group, as for kill(2). When the pipe closes, which also happens when the supervisor is killed with SIGKILL,
-everything still on the list gets SIGTERM and, a little later, SIGKILL. Started with `python -I FILE`, it imports the
-standard library alone.
+everything still on the list gets SIGTERM and, a little later, SIGKILL, and so does every process whose environment
+carries the mark of the run (GTVISION_RUN=ID, where the system shows environments in /proc): what a child of a child
+started, or what was started just now. Started with `python -I FILE ID`, it imports the standard library alone.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ import os
 import signal
 import sys
 import time
+from pathlib import Path
 
 GRACE_S = 3.0
+MARK = "GTVISION_RUN"
 
 
 def kill(target: int, number: int) -> bool:
@@ -39,15 +42,26 @@ def watch() -> set[int]:
     return listed - {0, -1}
 
 
+def marked(run_id: str) -> set[int]:
+    """The processes that carry the mark of the run, but for this one."""
+    wanted, found = f"{MARK}={run_id}".encode(), set()
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if wanted in (folder / "environ").read_bytes().split(b"\0"):
+                found.add(int(folder.name))
+    return found - {os.getpid()}
+
+
 def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    left = {target for target in watch() if kill(target, signal.SIGTERM)}
+    listed = watch()
+    left = {target for target in listed | marked(sys.argv[1]) if kill(target, signal.SIGTERM)}
     until = time.monotonic() + GRACE_S
     while left and time.monotonic() < until:
         time.sleep(0.1)
         left = {target for target in left if kill(target, 0)}
-    for target in left:
+    for target in left | marked(sys.argv[1]):
         kill(target, signal.SIGKILL)
 
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import httpx
 
 from cli.stack.child import Part, Probe
+from cli.stack.guardian import MARK
 from cli.stack.ports import LOOPBACK
 from functions.shared.errors import Misconfigured
 
 # What a child of ours that is not Python may know of the environment: nothing secret.
-_PLAIN = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+_PLAIN = (MARK, "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 _FRAME_HEADROOM = 1.5
 _DEFAULT_FRAMES = 536_870_912
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 from cli.stack.child import Tell
+from cli.stack.guardian import MARK
 from cli.stack.options import StackOptions, model_repository
 from cli.stack.screen import Screen
 from cli.stack.stack import Stack
@@ -53,8 +55,11 @@ async def serve(
     *,
     prepare: Callable[[Stack], None],
     ready: Callable[[Stack], Awaitable[None]],
+    close: Callable[[], None] = lambda: None,
 ) -> None:
-    """Run a stack until a signal comes. `prepare` works in a thread before the parts start, `ready` once they run.
+    """Run a stack until a signal comes.
+
+    `prepare` works in a thread before the parts start, `ready` once they run, `close` in a thread before they end.
 
     Raises why a part cannot start, or why one that the rest needs has given up.
     """
@@ -62,6 +67,8 @@ async def serve(
     stack = Stack(options, tell=_watching(screen, failure))
     async with _ended_by_signal() as ended:
         stack.reserve()
+        # What `prepare` starts carries the mark of this run, by which the guardian finds it.
+        os.environ[MARK] = stack.run_id
         work = in_thread(lambda: prepare(stack))
         try:
             async with _either(ended, failure) as race:
@@ -75,6 +82,7 @@ async def serve(
             screen.closing = True
             screen.rest()
             await _give_up(work, stack)
+            await in_thread(close)
             await stack.stop()
             screen.event("ended")
     screen.line("Ended.")
@@ -87,7 +95,9 @@ async def _give_up(work: asyncio.Future[Any], stack: Stack) -> None:
     while not work.done() and time.monotonic() < until:
         end_descendants(spared)
         await asyncio.sleep(0.1)
-    if work.done() and not work.cancelled():
+    if not work.done():
+        work.cancel()
+    elif not work.cancelled():
         work.exception()  # seen: what broke because it was ended is no news
 
 

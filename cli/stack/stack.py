@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -41,6 +42,7 @@ class Stack:
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.environ: dict[str, str] = {}
         self.first_start = False
+        self.run_id = secrets.token_hex(8)
         self.children: dict[str, Child] = {}
         self._lock = DataLock(self.data_dir)
         self._guardian: subprocess.Popen[bytes] | None = None
@@ -96,7 +98,7 @@ class Stack:
             # A run that takes any port for itself leaves the usual one of NATS to others too.
             port = free_port(NATS_PORT if options.port else 0)
             nats_url = f"nats://{LOOPBACK}:{port}"
-        self.environ = process_environ(options, self.url, nats_url)
+        self.environ = {**process_environ(options, self.url, nats_url), guardian.MARK: self.run_id}
         if options.external_nats:
             await require_nats(nats_url)
         else:
@@ -138,13 +140,14 @@ class Stack:
             assert self._guardian.stdin is not None
             with contextlib.suppress(OSError):
                 self._guardian.stdin.close()
+            # What it still waits for ends with us, and it then ends too.
             with contextlib.suppress(subprocess.TimeoutExpired):
-                await asyncio.to_thread(self._guardian.wait, guardian.GRACE_S + 1)
+                await asyncio.to_thread(self._guardian.wait, 1.0)
             self._guardian = None
         self._lock.release()
 
     def _watch(self) -> None:
-        command = [sys.executable, "-I", str(Path(guardian.__file__))]
+        command = [sys.executable, "-I", str(Path(guardian.__file__)), self.run_id]
         self._guardian = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
         )

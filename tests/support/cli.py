@@ -140,10 +140,10 @@ class LocalRun:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
-        for reader in self._readers:
+        for reader, pipe in zip(self._readers, (self.process.stdout, self.process.stderr), strict=True):
+            # A pipe that a survivor still holds open must not hang the test that is to find the survivor.
             reader.join(5)
-        for pipe in (self.process.stdout, self.process.stderr):
-            if pipe is not None:
+            if pipe is not None and not reader.is_alive():
                 pipe.close()
         return code
 
