@@ -29,6 +29,7 @@ from platformdirs import user_cache_path
 from cli import wheels
 from cli.models.catalog import MODELS, PYTRITON
 from cli.models.fetch import Progress, silent
+from cli.models.repository import writing
 from functions.shared.errors import Misconfigured, Unavailable
 
 INFRA = Path(__file__).resolve().parents[1] / "infra" / "triton"
@@ -81,12 +82,13 @@ def assemble(progress: Progress = silent, root: Path | None = None) -> Assembly:
     minor = f"{sys.version_info.major}.{sys.version_info.minor}"
     root = root or user_cache_path("gtvision", appauthor=False) / "triton" / f"{PYTRITON.version}-python{minor}"
     parts = Assembly(root / "server", root / "backends", root / "venv")
-    progress("tritonserver", 0, 3)
-    _unpack(parts.unpacked)
-    progress("backends", 1, 3)
-    _lay_backends(parts, minor)
-    progress("packages of the models", 2, 3)
-    _make_venv(parts.venv)
+    with writing(root):
+        progress("tritonserver", 0, 3)
+        _unpack(parts.unpacked)
+        progress("backends", 1, 3)
+        _lay_backends(parts, minor)
+        progress("packages of the models", 2, 3)
+        _make_venv(parts.venv)
     progress("tritonserver assembled", 3, 3)
     return parts
 

@@ -82,16 +82,32 @@ def lay_out(repository: Path) -> None:
 
 
 @contextmanager
-def locked(repository: Path) -> Iterator[None]:
-    """One writer at a time, also across processes."""
-    repository.mkdir(parents=True, exist_ok=True)
-    with (repository / "manifest.lock").open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
+def writing(folder: Path) -> Iterator[None]:
+    """Say in plain words that a folder cannot be written: full disk, missing rights."""
+    try:
         yield
+    except OSError as error:
+        raise Misconfigured(
+            f"{error.filename or folder} cannot be written: {error.strerror or error}",
+            mend="free some space, or choose a folder that you may write",
+        ) from error
+
+
+@contextmanager
+def locked(repository: Path) -> Iterator[None]:
+    """One writer at a time, also across processes. Raises Misconfigured when the folder cannot be written."""
+    with writing(repository):
+        repository.mkdir(parents=True, exist_ok=True)
+        with (repository / "manifest.lock").open("w") as stream:
+            fcntl.flock(stream, fcntl.LOCK_EX)
+            yield
 
 
 def _write_whole(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_name(f"{path.name}.part")
-    scratch.write_bytes(content)
-    scratch.replace(path)
+    try:
+        scratch.write_bytes(content)
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)

@@ -6,7 +6,9 @@ import io
 import json
 import os
 import pickle
+import resource
 import shutil
+import signal
 import sys
 import zipfile
 from pathlib import Path
@@ -189,6 +191,27 @@ class TestFetch:
         """Made twice, byte for byte alike: so that a recorded hash means something."""
         fetch_models(tmp_path)
         assert disk.read_manifest(tmp_path) == disk.read_manifest(repository)
+
+    def test_a_folder_that_cannot_be_written_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("in the way")
+        with pytest.raises(Misconfigured, match="cannot be written: ") as caught:
+            fetch_models(tmp_path / "file" / "models")
+        assert "choose a folder" in str(caught.value.details["mend"])
+
+    def test_a_full_disk_leaves_no_half_model(self, own_repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        path = disk.weights_path(own_repository, "plate_corners")
+        path.unlink()
+        limit, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+        handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, hard))
+        try:
+            with pytest.raises(Misconfigured, match="cannot be written: File too large"):
+                fetch_models(own_repository)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (limit, hard))
+            signal.signal(signal.SIGXFSZ, handler)
+        assert list(path.parent.iterdir()) == []
+        assert fetch_models(own_repository) == ["plate_corners"]
 
 
 class TestImport:

@@ -6,6 +6,8 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
+import sys
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -170,3 +172,34 @@ def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
 def test_a_port_in_use_is_named(server: TritonServer) -> None:
     with pytest.raises(Misconfigured, match=f"port {server.grpc_port} is in use"):
         require_free(server.grpc_port, "--grpc-port")
+
+
+def run_command(log: Path, *options: str) -> subprocess.Popen[bytes]:
+    """`gtvision triton` as a process of its own."""
+    code = "from cli.triton import app; app()"
+    with log.open("wb") as output:
+        return subprocess.Popen([sys.executable, "-c", code, *options], stdout=output, stderr=output)
+
+
+async def test_the_command_becomes_the_server(repository: Path, tmp_path: Path) -> None:
+    grpc_port, metrics_port = free_port(), free_port()
+    process = run_command(tmp_path / "triton.log", "--grpc-port", str(grpc_port), "--metrics-port", str(metrics_port))
+    engine = open_inference(f"grpc://127.0.0.1:{grpc_port}", repository, timeout_s=20)
+    try:
+        for _ in range(240):
+            assert process.poll() is None, (tmp_path / "triton.log").read_text()
+            try:
+                await engine.check()
+                break
+            except InferenceUnavailable:
+                await asyncio.sleep(0.5)
+        assert {o.plate.text for o in (await engine.read(photograph())).observations if o.plate} == {
+            "NO23456",
+            "MLB803",
+        }
+        assert Path(f"/proc/{process.pid}/exe").resolve().name == "tritonserver"
+    finally:
+        await engine.close()
+        process.send_signal(signal.SIGINT)
+        process.wait(40)
+    assert not list(SHARED_MEMORY.glob(f"gtv_triton_{process.pid}_*"))

@@ -1,0 +1,40 @@
+"""What config.pbtxt says and what the code holds must agree."""
+
+from __future__ import annotations
+
+import re
+from types import ModuleType
+
+import onnx
+import pytest
+
+from cli.models import ocr, yolo
+from cli.models.catalog import MODELS, Model
+from cli.models.repository import SOURCE, weights_path
+from tests.support.models import ensure_models
+
+
+def config(name: str) -> str:
+    return (SOURCE / name / "config.pbtxt").read_text()
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.name)
+def test_a_models_file_has_the_shapes_that_its_configuration_names(model: Model, pipeline: ModuleType) -> None:
+    name, output = model.name, model.output
+    text = config(name)
+    graph = onnx.load(str(weights_path(ensure_models(), name))).graph
+    assert f'name: "{name}"' in text
+    assert f'name: "{output}"' in text
+    assert int(re.findall(r"max_batch_size: (\d+)", text)[0]) == pipeline.MAX_BATCH[name]
+    shapes = [[int(n) for n in dims.split(",")] for dims in re.findall(r"dims: \[ ([-\d, ]+) \]", text)]
+    for value, dims in zip((*graph.input, *graph.output), shapes, strict=True):
+        real = value.type.tensor_type.shape.dim
+        assert [entry.dim_value or -1 for entry in real][1:] == dims
+        assert real[0].dim_param  # any batch
+
+
+def test_the_reader_knows_what_the_models_give(pipeline: ModuleType, decoding: ModuleType, views: ModuleType) -> None:
+    assert pipeline.VEHICLE_TYPES == yolo.VEHICLE_TYPES
+    assert decoding.ALPHABET == ocr.ALPHABET
+    assert views.HEIGHT == ocr.HEIGHT
+    assert set(pipeline.MAX_BATCH) == {model.name for model in MODELS}
