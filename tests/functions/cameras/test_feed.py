@@ -15,9 +15,11 @@ import pytest
 
 from functions.cameras import repository, status
 from functions.cameras.feed import reconcile_cameras
+from functions.cameras.schemas import StatusView
 from functions.shared.bus import Bus
 from functions.shared.contracts import CameraSpec, CameraState, CameraStatus, FrameMeta, frame_id, new_id, now
 from functions.shared.errors import BusUnavailable
+from functions.shared.tables import Camera
 from functions.shared.topology import CAMERAS_KV, STATUS_KV
 from tests.functions.cameras.conftest import URL, Register, serve_cameras, settings_of
 from tests.support.nats import NatsServer
@@ -212,8 +214,13 @@ async def test_the_status_is_what_the_pod_said_and_offline_when_it_falls_silent(
     assert (await client.get("/api/cameras/cam-1/status")).json()["state"] == "disabled"
 
 
-async def test_a_status_is_stale_after_fifteen_seconds() -> None:
-    assert timedelta(seconds=15) == status.STALE
+def test_a_status_is_believed_for_fifteen_seconds_and_shown_in_full() -> None:
+    at = now()
+    camera = Camera(id="cam-1", enabled=True, updated_at=at - timedelta(days=1))
+    for age, state in ((14.9, "online"), (15.1, "offline")):
+        said = reported("cam-1", updated_at=at - timedelta(seconds=age))
+        assert status.view(camera, {"cam-1": said}, at).state == state
+    assert CameraStatus.model_fields.keys() <= StatusView.model_fields.keys()
 
 
 async def test_the_snapshot_is_the_newest_frame_or_says_why_there_is_none(register: Register) -> None:
