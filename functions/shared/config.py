@@ -179,7 +179,6 @@ OTHER_NAMES: dict[str, str] = {
     "GTV_CONFIG_DIR": "folder of the CLI's session file (default: the user's config folder)",
     "GTV_FUNCTION": "the function that a container runs; set by its image",
     SECRETS_DIR: f"folder of secret files, one a setting, e.g. gtv-database-url (default: {DEFAULT_SECRETS_DIR})",
-    "GTV_TEST_DATABASE_URL": "a database that the tests use instead of their own",
 }
 
 
