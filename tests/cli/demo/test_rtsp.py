@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
@@ -11,9 +13,11 @@ from pathlib import Path
 import av
 import pytest
 
-from cli.demo.rtsp import Mount, RtspServer, codec_of
-from functions.shared.errors import InvalidInput, Misconfigured
+from cli.demo import rtsp
+from cli.demo.rtsp import Mount, RtspServer, codec_of, gst_available
+from functions.shared.errors import InvalidInput, Misconfigured, Unavailable
 from tests.support.ports import free_port
+from tests.support.require import require
 from tests.support.rtsp import make_clip, refused_url, silent_listener, start_rtsp
 
 OPTIONS = {"rtsp_transport": "tcp", "timeout": "2000000", "probesize": "300000", "analyzeduration": "300000"}
@@ -146,3 +150,29 @@ def test_cameras_that_are_silent_or_refuse() -> None:
         av.open(url, options=OPTIONS)
     with pytest.raises(ConnectionRefusedError):
         av.open(refused_url(), options=OPTIONS)
+
+
+def test_the_server_ends_with_the_process_that_started_it(clip: Path) -> None:
+    require(gst_available(), "gst-rtsp-server is not installed")
+    code = (
+        "import os, sys; from pathlib import Path; from cli.demo.rtsp import Mount, RtspServer\n"
+        "server = RtspServer(fallback=False); server.start([Mount('a', Path(sys.argv[1]))])\n"
+        "print(server.pid, flush=True); os.kill(os.getpid(), 9)\n"
+    )
+    root = Path(__file__).parents[3]
+    command = [sys.executable, "-c", code, str(clip)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=root)
+    assert done.returncode == -9, done.stderr
+    pid = int(done.stdout)
+    until = time.monotonic() + 30
+    while not gone(pid) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert gone(pid)
+
+
+def test_a_server_that_cannot_start_says_why(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "broken.py"
+    broken.write_text("raise SystemExit('no such element')")
+    monkeypatch.setattr(rtsp, "LAUNCHER", broken)
+    with RtspServer(fallback=False) as server, pytest.raises(Unavailable, match="no such element"):
+        server.start([Mount("a", clip)])
