@@ -162,7 +162,7 @@ def make_router(reader: Reader) -> APIRouter:
     async def events(request: Request, context: Ctx) -> Response:
         """Read a frame that comes as a CloudEvent, binary (image/jpeg with ce- headers) or structured.
 
-        204 when it is recorded, was before, or is too old to be worth reading.
+        204 when it is recorded, was before, or is not worth reading (too old, or from the future).
         """
         meta, jpeg = frame_of(request.headers, await request.body())
         await reader.read(context, meta, jpeg)

@@ -17,7 +17,7 @@ from functions.shared.inference import Box, Candidate
 from functions.shared.tables import Camera, Detection, OutboxMessage, PassageObservation, ProcessedFrame
 
 # Passages of a camera that a frame is held against, the latest first.
-MOST_PASSAGES = 40
+MOST_PASSAGES = 100
 
 
 @dataclass(frozen=True)

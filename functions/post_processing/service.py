@@ -19,7 +19,7 @@ from functions.shared import logs
 from functions.shared.config import ReaderSettings
 from functions.shared.contracts import Candidate, DetectionRecorded, FrameMeta, new_id, now
 from functions.shared.db import Database
-from functions.shared.errors import GTVisionError
+from functions.shared.errors import GTVisionError, Rejected
 from functions.shared.inference import FrameReading, Inference, Observation
 from functions.shared.outbox import enqueue
 from functions.shared.store import Store
@@ -30,7 +30,9 @@ log = logs.get("reader")
 FRAMES_KEPT, MESSAGES_KEPT = timedelta(hours=1), timedelta(days=1)
 _BATCH, _BATCHES = 500, 100
 _TRIES = 5
-_LONGEST_PLATE = 16
+_LONGEST_PLATE, _LONGEST_ID, _FIRST_YEAR = 16, 100, 2000
+# Clocks differ; a frame from further ahead has a wrong one, and its passage would not end until then.
+AHEAD = timedelta(seconds=60)
 
 
 class Outcome(StrEnum):
@@ -39,6 +41,7 @@ class Outcome(StrEnum):
     RECORDED = "recorded"
     DUPLICATE = "duplicate"
     TOO_OLD = "too_old"
+    IN_FUTURE = "in_future"
 
 
 @dataclass(frozen=True)
@@ -70,12 +73,14 @@ class FrameService:
     async def read(self, meta: FrameMeta, jpeg: bytes) -> Outcome:
         """Record what a frame shows. A frame that was read before changes nothing.
 
-        Raises BrokenImage for bytes that are no picture, and what inference, database and store raise when they
-        are away; then nothing is recorded and the frame may be given again.
+        Raises Rejected for a frame without a sound id or time, BrokenImage for bytes that are no picture, and what
+        inference, database and store raise when they are away; then nothing is recorded and the frame may be given
+        again.
         """
-        if (now() - _since(meta)).total_seconds() > self.settings.frame_max_age_s:
-            metrics.DROPPED.labels("too_old").inc()
-            return Outcome.TOO_OLD
+        useless = self._useless(meta)
+        if useless is not None:
+            metrics.DROPPED.labels(useless).inc()
+            return useless
         async with self.db.read() as session:
             known = await repository.is_processed(session, meta.id)
         if known:
@@ -88,6 +93,15 @@ class FrameService:
             metrics.READ.inc()
             metrics.STORED_SECONDS.observe(max(0.0, (now() - _since(meta)).total_seconds()))
         return outcome
+
+    def _useless(self, meta: FrameMeta) -> Outcome | None:
+        """Why a frame is not worth reading. Raises Rejected for one that could not be recorded."""
+        if len(meta.id) > _LONGEST_ID or not meta.id.isprintable() or meta.captured_at.year < _FIRST_YEAR:
+            raise Rejected(f"a frame's id has at most {_LONGEST_ID} characters, its time lies after {_FIRST_YEAR}")
+        if meta.captured_at > now() + AHEAD:
+            return Outcome.IN_FUTURE
+        late = (now() - _since(meta)).total_seconds() > self.settings.frame_max_age_s
+        return Outcome.TOO_OLD if late else None
 
     def _duplicate(self) -> Outcome:
         metrics.DROPPED.labels("duplicate").inc()

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from functions.post_processing.service import FrameService, Outcome
 from functions.shared.contracts import now
+from functions.shared.errors import Rejected
 from functions.shared.inference import Box, Observation, VehicleSighting
 from functions.shared.store import FolderStore
 from functions.shared.tables import ProcessedFrame
@@ -257,6 +258,23 @@ async def test_a_frame_too_old_is_not_read(service: FrameService, inference: Scr
     film = Film(inference, start=now() - timedelta(seconds=60))
     assert await service.read(*film.frame(0, car(50, 50))) is Outcome.TOO_OLD
     assert inference.calls == 0
+
+
+async def test_a_frame_from_the_future_is_not_read(service: FrameService, inference: ScriptedInference) -> None:
+    film = Film(inference, start=now() + timedelta(minutes=5))
+    assert await service.read(*film.frame(0, car(50, 50))) is Outcome.IN_FUTURE
+    assert inference.calls == 0
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"id": "x" * 101}, {"id": "a\0b"}, {"captured_at": datetime(1, 1, 1, tzinfo=UTC), "source": "ingest"}]
+)
+async def test_a_frame_that_cannot_be_recorded_is_refused(
+    service: FrameService, film: Film, wrong: dict[str, object]
+) -> None:
+    meta, jpeg = film.frame(0, car(50, 50))
+    with pytest.raises(Rejected, match="id has at most"):
+        await service.read(meta.model_copy(update=wrong), jpeg)
 
 
 async def test_an_old_picture_given_by_http_is_read(

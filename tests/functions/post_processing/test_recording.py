@@ -9,6 +9,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import select, update
 
 from functions.post_processing import repository
@@ -17,10 +18,12 @@ from functions.shared.config import ReaderSettings
 from functions.shared.contracts import DetectionRecorded, now
 from functions.shared.db import Database
 from functions.shared.errors import InferenceUnavailable, StorageFull, StoreUnavailable
-from functions.shared.store import FolderStore
+from functions.shared.store import FolderStore, open_store
 from functions.shared.tables import Camera, Detection, OutboxMessage, ProcessedFrame
+from functions.shared.vault import Vault
 from tests.functions.post_processing.conftest import Memory, Show
 from tests.functions.post_processing.scenes import Film, ScriptedInference, car
+from tests.support.s3 import S3Server
 
 
 async def test_a_frame_given_twice_changes_nothing(
@@ -229,3 +232,27 @@ async def test_what_guards_against_repeats_is_forgotten_in_time(
     async with database.read() as session:
         assert list(await session.scalars(select(ProcessedFrame.id))) == ["gate:fresh"]
     assert await memory.plates() == ["ABC1D23"]
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_pictures_go_to_a_real_object_store_and_spare_ones_leave_it(
+    reader_settings: ReaderSettings, database: Database, inference: ScriptedInference, film: Film, memory: Memory,
+    vault: Vault, s3: S3Server, s3_bucket: str,
+) -> None:  # fmt: skip
+    settings = reader_settings.model_copy(
+        update={
+            "store_url": f"s3://{s3_bucket}", "s3_endpoint": s3.endpoint, "s3_access_key": SecretStr(s3.access_key),
+            "s3_secret_key": SecretStr(s3.secret_key),
+        }
+    )  # fmt: skip
+    service = FrameService(settings, database, open_store(settings, vault), inference)
+    await service.read(*film.frame(0, car(50, 50, "ABC1D23", 0.5)))
+    await service.read(*film.frame(1, car(60, 55, "ABC1D23", 0.95)))
+    await service.read(*film.frame(8))
+    assert await service.sweep(idle=True) == 1
+    (found,) = await memory.detections()
+    client = s3.client()
+    kept = {item["Key"] for item in client.list_objects_v2(Bucket=s3_bucket).get("Contents", [])}
+    client.close()
+    pictures = {key for key in kept if key.endswith(".jpg")}
+    assert pictures == {found.snapshot_key, found.plate_snapshot_key}
