@@ -63,7 +63,7 @@ function showCounts(cameras, element) {
       return;
     }
     fill(element,
-      h("span", { class: "count online" }, h("span", { class: "state-mark", "aria-hidden": "true" }), t("counts.online", { online, total })),
+      h("span", { class: `count ${online > 0 ? "online" : "none"}` }, h("span", { class: "state-mark", "aria-hidden": "true" }), t("counts.online", { online, total })),
       offline > 0 && count("offline", offline), degraded > 0 && count("degraded", degraded),
       unknown > 0 && count("unknown", unknown));
   };

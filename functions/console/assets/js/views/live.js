@@ -3,7 +3,7 @@
 import { queryOf } from "../api.js";
 import { announce, fill, h, icon, setText } from "../dom.js";
 import { cameras, stateOf } from "../cameras-store.js";
-import { ago, clockTime, day, plural, t } from "../i18n.js";
+import { ago, clockTime, dayAndTime, plural, t } from "../i18n.js";
 import { may } from "../session.js";
 import { detectionCard } from "./card.js";
 import { openDetection } from "./detail.js";
@@ -13,103 +13,145 @@ const SHOWN = 60;
 const SPEAK_MS = 4000;
 
 export function liveView(main, world) {
-  const { feed, detections } = world;
-  const view = { camera: "", paused: null, cards: new Map(), spoken: 0, speaking: 0 };
-  const choice = h("select", { id: "live-camera", on: { change: () => { view.camera = choice.value; draw(); } } });
-  const pause = h("button", { type: "button", on: { click: () => setPaused(view.paused === null) } });
-  const stale = h("p", { class: "stale-note", role: "status", hidden: true });
-  const list = h("ol", { class: "cards", "aria-label": t("live.list") });
-  const empty = h("div", { class: "empty", hidden: true });
-  const side = h("aside", { class: "side", "aria-label": t("live.cameras") });
-  fill(main, h("div", { class: "live-page" },
-    h("section", { class: "live-feed" },
-      h("div", { class: "toolbar" }, h("h1", {}, t("nav.live")),
-        h("label", { for: "live-camera", class: "unseen" }, t("camera")), choice, pause),
-      stale, list, empty),
-    side));
+  const view = new LiveView(world);
+  fill(main, view.element);
+  view.begin();
+  return () => view.end();
+}
 
-  const shown = () => (view.paused ?? detections.list).filter((item) => !view.camera || item.camera_id === view.camera).slice(0, SHOWN);
+class LiveView {
+  #world;
+  #feed;
+  #detections;
+  #camera = "";
+  /** The list as it was when it was paused, else null. */
+  #paused = null;
+  #cards = new Map();
+  #spoken = 0;
+  #speaking = 0;
+  #ages = 0;
+  #choice = h("select", { id: "live-camera", on: { change: () => this.#choose() } });
+  #pause = h("button", { type: "button", on: { click: () => this.#toggle() } });
+  #stale = h("p", { class: "stale-note", role: "status", hidden: true });
+  #list = h("ol", { class: "cards", "aria-label": t("live.list") });
+  #empty = h("div", { class: "empty", hidden: true });
+  #side = h("aside", { class: "side", "aria-label": t("live.cameras") });
 
-  function setPaused(on) {
-    view.paused = on ? detections.list : null;
-    draw();
+  constructor(world) {
+    this.#world = world;
+    // Kept: at the end of a session the world has let go of them already.
+    this.#feed = world.feed;
+    this.#detections = world.detections;
+    this.element = h("div", { class: "live-page" },
+      h("section", { class: "live-feed" },
+        h("div", { class: "toolbar" }, h("h1", {}, t("nav.live")),
+          h("label", { for: "live-camera", class: "unseen" }, t("camera")), this.#choice, this.#pause),
+        this.#stale, this.#list, this.#empty),
+      this.#side);
   }
 
-  function draw() {
-    const items = shown();
+  begin() {
+    this.#detections.addEventListener("change", this.#changed);
+    cameras.addEventListener("change", this.#drawCameras);
+    this.#feed.addEventListener("state", this.#drawState);
+    this.#ages = setInterval(() => this.#drawSide(), 10_000);
+    this.#drawCameras();
+    this.#draw();
+    this.#drawState();
+  }
+
+  end() {
+    clearInterval(this.#ages);
+    clearTimeout(this.#speaking);
+    this.#detections.removeEventListener("change", this.#changed);
+    cameras.removeEventListener("change", this.#drawCameras);
+    this.#feed.removeEventListener("state", this.#drawState);
+  }
+
+  get #shown() {
+    const all = this.#paused ?? this.#detections.list;
+    return all.filter((item) => !this.#camera || item.camera_id === this.#camera).slice(0, SHOWN);
+  }
+
+  #choose() {
+    this.#camera = this.#choice.value;
+    this.#draw();
+  }
+
+  #toggle() {
+    this.#paused = this.#paused === null ? this.#detections.list : null;
+    this.#draw();
+  }
+
+  #changed = ({ detail }) => {
+    if (this.#paused === null) this.#draw();
+    else this.#drawTools(this.#shown.length);
+    this.#speak(detail.fresh);
+  };
+
+  #draw() {
+    const items = this.#shown;
     const cards = new Map();
-    let before = null;
-    items.forEach((item) => {
-      const held = view.cards.get(item.id) ?? detectionCard(item.id, (id) => openDetection(id, world));
+    items.forEach((item, place) => {
+      const held = this.#cards.get(item.id) ?? detectionCard(item.id, (id) => openDetection(id, this.#world));
       held.update(item);
       cards.set(item.id, held);
-      const place = before === null ? list.firstElementChild : before.nextElementSibling;
-      if (place !== held.element) list.insertBefore(held.element, place);
-      before = held.element;
+      // A card that is in its place stays there, with its picture and the focus.
+      if (this.#list.children[place] !== held.element) this.#list.insertBefore(held.element, this.#list.children[place] ?? null);
     });
-    for (const [id, held] of view.cards) if (!cards.has(id)) held.element.remove();
-    view.cards = cards;
-    drawTools(items.length);
+    for (const [id, held] of this.#cards) if (!cards.has(id)) held.element.remove();
+    this.#cards = cards;
+    this.#drawTools(items.length);
   }
 
-  function drawTools(count) {
-    const missed = view.paused === null ? 0 : detections.list.filter((item) => !view.paused.some(({ id }) => id === item.id)).length;
-    const label = view.paused === null ? t("live.pause") : missed ? plural("live.resume", missed) : t("live.resume");
-    fill(pause, icon(view.paused === null ? "pause" : "play"), label);
-    pause.setAttribute("aria-pressed", String(view.paused !== null));
-    empty.hidden = count > 0;
-    if (count === 0) fill(empty, emptyWords(view.camera));
+  #drawTools(count) {
+    const held = this.#paused;
+    const missed = held === null ? 0 : this.#detections.list.filter((item) => !held.some(({ id }) => id === item.id)).length;
+    const label = held === null ? t("live.pause") : missed ? plural("live.resume", missed) : t("live.resume");
+    fill(this.#pause, icon(held === null ? "pause" : "play"), label);
+    this.#pause.setAttribute("aria-pressed", String(held !== null));
+    this.#empty.hidden = count > 0;
+    if (count === 0) fill(this.#empty, emptyWords(this.#camera));
   }
 
-  function drawCameras() {
+  #drawCameras = () => {
     const options = [["", t("cameras.all")], ...cameras.list.map((camera) => [camera.id, camera.name])];
-    fill(choice, options.map(([value, label]) => h("option", { value, selected: value === view.camera }, label)));
-    fill(side, sideContents(feed));
-    for (const [, held] of view.cards) held.rename();
-    drawTools(shown().length);
+    const text = JSON.stringify(options);
+    // Made anew only when it differs: the reader may have it open.
+    if (this.#choice.dataset.options !== text) {
+      this.#choice.dataset.options = text;
+      fill(this.#choice, options.map(([value, label]) => h("option", { value, selected: value === this.#camera }, label)));
+    }
+    this.#drawSide();
+    for (const held of this.#cards.values()) held.rename();
+    this.#drawTools(this.#shown.length);
+  };
+
+  #drawSide() {
+    fill(this.#side, sideContents(this.#feed));
   }
 
-  function changed({ detail }) {
-    if (view.paused === null) draw();
-    else drawTools(shown().length);
-    speak(detail.fresh);
-  }
+  #drawState = () => {
+    const { state, aliveAt } = this.#feed;
+    const lost = state === "lost";
+    this.#list.classList.toggle("stale", lost);
+    this.#stale.hidden = !lost;
+    if (lost) setText(this.#stale, aliveAt ? t("live.stale", { time: dayAndTime(aliveAt) }) : t("live.never"));
+  };
 
   /** Said aloud at most every few seconds, and then the newest: a busy street would never fall silent. */
-  function speak(fresh) {
-    if (!fresh.length || view.speaking) return;
-    view.speaking = setTimeout(say, Math.max(0, view.spoken + SPEAK_MS - Date.now()));
+  #speak(fresh) {
+    if (!fresh.length || this.#speaking) return;
+    this.#speaking = setTimeout(() => this.#say(), Math.max(0, this.#spoken + SPEAK_MS - Date.now()));
   }
 
-  function say() {
-    view.speaking = 0;
-    const [item] = shown();
-    if (!item || view.paused !== null) return;
-    view.spoken = Date.now();
+  #say() {
+    this.#speaking = 0;
+    const [item] = this.#shown;
+    if (!item || this.#paused !== null) return;
+    this.#spoken = Date.now();
     announce(t("live.spoken", { plate: item.plate ?? t("plate.none"), camera: cameras.name(item.camera_id), time: clockTime(item.started_at) }));
   }
-
-  function drawState() {
-    const lost = feed.state === "lost";
-    list.classList.toggle("stale", lost);
-    stale.hidden = !lost;
-    if (lost) setText(stale, feed.aliveAt ? t("live.stale", { time: `${day(feed.aliveAt)} ${clockTime(feed.aliveAt)}` }) : t("live.never"));
-  }
-
-  detections.addEventListener("change", changed);
-  cameras.addEventListener("change", drawCameras);
-  feed.addEventListener("state", drawState);
-  drawCameras();
-  draw();
-  drawState();
-  const ages = setInterval(() => fill(side, sideContents(feed)), 10_000);
-  return () => {
-    clearInterval(ages);
-    clearTimeout(view.speaking);
-    detections.removeEventListener("change", changed);
-    cameras.removeEventListener("change", drawCameras);
-    feed.removeEventListener("state", drawState);
-  };
 }
 
 function emptyWords(camera) {
