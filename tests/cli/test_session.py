@@ -6,6 +6,7 @@ import json
 import os
 import stat
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from cli.client import Client, normal_url
 from cli.session import Session, Sessions
 from functions.shared.errors import InvalidInput, Misconfigured, NotAuthenticated
 from tests.cli.conftest import PASSWORD, Platform
+from tests.support.cli import gtvision
 
 TOKENS = Session("access", "refresh", 0.0, "admin", "admin")
 
@@ -90,6 +92,18 @@ def test_a_stale_session_refreshes_itself(platform: Platform, tmp_path: Path) ->
     new = sessions.get(platform.run.url)
     assert new is not None
     assert new.refresh_token != old.refresh_token
+
+
+def test_processes_that_refresh_at_once_do_not_end_the_session(platform: Platform, tmp_path: Path) -> None:
+    """A refresh token used twice ends its session, so the processes must take turns."""
+    sessions = _sessions(platform, tmp_path)
+    old = sessions.get(platform.run.url)
+    assert old is not None
+    sessions.put(platform.run.url, Session(old.access_token, old.refresh_token, time.time() - 1, "admin", "admin"))
+    environ = {**platform.environ, "GTV_CONFIG_DIR": str(tmp_path)}
+    with ThreadPoolExecutor(4) as pool:
+        done = list(pool.map(lambda _: gtvision("whoami", environ=environ), range(4)))
+    assert [one.code for one in done] == [0] * 4, [one.err for one in done]
 
 
 def test_a_token_that_the_server_refuses_is_refreshed_once(platform: Platform, tmp_path: Path) -> None:
