@@ -122,7 +122,10 @@ def _watching(screen: Screen, failure: asyncio.Future[GTVisionError]) -> Tell:
 @contextlib.asynccontextmanager
 async def _ended_by_signal() -> AsyncIterator[asyncio.Event]:
     loop, ended = asyncio.get_running_loop(), asyncio.Event()
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    # Under nohup the end of the terminal shall not be the end of the run.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
     for number in numbers:
         loop.add_signal_handler(number, ended.set)
     try:
