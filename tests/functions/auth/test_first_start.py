@@ -10,8 +10,9 @@ import pytest
 from cryptography.fernet import Fernet
 from pydantic import SecretStr
 from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from functions.auth import keys, service
+from functions.auth import keys, repository, service
 from functions.shared.config import FunctionSettings
 from functions.shared.context import Context
 from functions.shared.errors import Misconfigured
@@ -39,7 +40,24 @@ async def everything(context: Context) -> tuple[list[SigningKey], list[User]]:
         return list(await session.scalars(select(SigningKey))), list(await session.scalars(select(User)))
 
 
-async def test_replicas_that_start_at_once_make_one_key_and_one_admin(open_context: Open) -> None:
+async def test_replicas_that_start_at_once_make_one_key_and_one_admin(
+    open_context: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    look, count = repository.signing_key, repository.count_users
+
+    async def look_slowly(session: AsyncSession) -> SigningKey | None:
+        found = await look(session)
+        await asyncio.sleep(0.5)  # keys take unlike times to make
+        return found
+
+    async def count_slowly(session: AsyncSession) -> int:
+        found = await count(session)
+        await asyncio.sleep(0.1)
+        return found
+
+    # Long enough between the question and the commit for every replica to ask too, were it let in.
+    monkeypatch.setattr(repository, "signing_key", look_slowly)
+    monkeypatch.setattr(repository, "count_users", count_slowly)
     replicas = [open_context(admin_password=None) for _ in range(4)]
 
     async def start(context: Context) -> None:
