@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -79,7 +80,8 @@ class S3Server:
 
     def kill(self) -> None:
         if self.process is not None:
-            processes.stop(self.process)
+            # Asked politely, the gateway takes its time; nothing of it is kept.
+            processes.stop(self.process, signal.SIGKILL)
             self.process = None
 
     def __enter__(self) -> S3Server:
