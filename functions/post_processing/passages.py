@@ -22,7 +22,7 @@ LIMIT = 1.0
 PARKED_MEMORY_S, MISSES = 600.0, 2
 # Overlap (intersection over union) of the boxes of a vehicle that has not moved, and of one that barely has.
 STILL, BARELY = 0.8, 0.7
-MAX_SIGHTINGS = 40
+MAX_SIGHTINGS = 24
 # How much clearer a sighting must be than the one shown, to be shown in its place.
 CLEARLY_BETTER = 1.05
 # The least confidence that opens a passage: of a vehicle without a plate, of a plate without a vehicle.
@@ -90,9 +90,29 @@ class Rules:
     since: datetime
 
 
+@dataclass(frozen=True)
+class Outlook:
+    """A passage as one frame is held against it: its readings, and the two sightings nearest in time that give a
+    place and a speed."""
+
+    passage: Passage
+    readings: tuple[Reading, ...]
+    last: Sighting | None
+    before: Sighting | None
+
+
+def outlook(passage: Passage, at: datetime) -> Outlook:
+    readings = tuple(item.reading for item in passage.sightings if item.reading is not None)
+    nearby = sorted((item for item in passage.sightings if item.place is not None), key=lambda item: abs(item.at - at))
+    last = nearby[0] if nearby else None
+    before = next((item for item in nearby[1:] if last is not None and _apart(item, last)), None)
+    return Outlook(passage, readings, last, before)
+
+
 def assign(passages: Sequence[Passage], sightings: Sequence[Sighting], rules: Rules) -> list[Passage | None]:
     """For each sighting of one frame its passage, or None when it belongs to none of them."""
-    gains = [[_gain(cost(passage, sighting, rules)) for passage in passages] for sighting in sightings]
+    outlooks = [outlook(passage, sightings[0].at) for passage in passages] if sightings else []
+    gains = [[_gain(cost(item, sighting, rules)) for item in outlooks] for sighting in sightings]
     return [None if column is None else passages[column] for column in match(gains)]
 
 
@@ -100,14 +120,15 @@ def _gain(value: float | None) -> float:
     return 0.0 if value is None or value > LIMIT else LIMIT - value + 1e-6
 
 
-def cost(passage: Passage, sighting: Sighting, rules: Rules) -> float | None:
+def cost(known: Outlook, sighting: Sighting, rules: Rules) -> float | None:
     """How ill a sighting fits a passage: at most LIMIT for a fit, None for never."""
+    passage = known.passage
     away = max(passage.started_at - sighting.at, sighting.at - passage.ended_at, timedelta()).total_seconds()
     if away > rules.gap_s or not passage.sightings:
         return _cost_of_return(passage, sighting, rules, away)
     if away > rules.gap_s / 2 and _missed(passage, rules) and _alike(passage, sighting) is None:
         return None
-    return _cost_of_plate(passage, sighting) + _cost_of_place(passage, sighting) + _cost_of_type(passage, sighting)
+    return _cost_of_plate(known, sighting) + _cost_of_place(known, sighting) + _cost_of_type(passage, sighting)
 
 
 def _cost_of_return(passage: Passage, sighting: Sighting, rules: Rules, away: float) -> float | None:
@@ -142,36 +163,27 @@ def _alike(passage: Passage, sighting: Sighting) -> bool | None:
     return nearest(passage.candidates, sighting.candidates) <= 1.0
 
 
-def _cost_of_plate(passage: Passage, sighting: Sighting) -> float:
+def _cost_of_plate(known: Outlook, sighting: Sighting) -> float:
     """-3 for the same text, rising with the distance as far as both readings can be relied on; 0 without a plate."""
-    known, seen = _readings(passage), sighting.reading
-    if not known or seen is None:
+    seen = sighting.reading
+    if not known.readings or seen is None:
         return 0.0
     costs = []
-    for reading in known:
+    for reading in known.readings:
         surety = min(1.0, max(0.1, (min(reading.confidence, seen.confidence) - 0.3) / 0.6))
         costs.append(-3.0 + 2.5 * surety * nearest(reading.candidates, seen.candidates))
     # The passage's own readings may disagree: what most of them say counts, not the nearest slip.
     return sorted(costs)[(len(costs) - 1) // 2]
 
 
-def _readings(passage: Passage) -> list[Reading]:
-    return [item.reading for item in passage.sightings if item.reading is not None]
-
-
-def _cost_of_place(passage: Passage, sighting: Sighting) -> float:
+def _cost_of_place(known: Outlook, sighting: Sighting) -> float:
     """0 where the vehicle should be by now, 1 at 0.7 of the reach that size, speed and time allow, 3 at the most."""
-    place = sighting.place
-    nearby = sorted(
-        (item for item in passage.sightings if item.place is not None), key=lambda item: abs(item.at - sighting.at)
-    )
-    if place is None or not nearby:
+    place, last = sighting.place, known.last
+    if place is None or last is None or last.place is None:
         return LIMIT
-    last, before = nearby[0], next((item for item in nearby[1:] if _apart(item, nearby[0])), None)
-    assert last.place is not None
     waited = (sighting.at - last.at).total_seconds()
     size = (_diagonal(place) + _diagonal(last.place)) / 2
-    step, reach = _expected(last, before, max(-2.0, min(2.0, waited)), size)
+    step, reach = _expected(last, known.before, max(-2.0, min(2.0, waited)), size)
     (x, y), (at_x, at_y) = _centre(last.place), _centre(place)
     off = math.hypot(at_x - x - step[0], at_y - y - step[1]) / max(1.0, reach)
     return min(3.0, 2 * off * off + _cost_of_size(last, sighting, abs(waited)))

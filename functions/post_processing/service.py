@@ -141,7 +141,7 @@ class FrameService:
                 raise _PicturesWanted(wanted)
             await repository.mark_processed(session, meta)
             threshold = await self._threshold(session, meta.camera_id)
-            spare = [key for change in changes for key in await _write(session, meta, change, threshold)]
+            spare = await _write(session, meta, changes, threshold)
         await self._delete_pictures(spare)
         metrics.OBSERVATIONS.labels("joined").inc(sum(change.known for change in changes))
         metrics.OBSERVATIONS.labels("opened").inc(sum(not change.known for change in changes))
@@ -270,21 +270,31 @@ def _pictures(jpeg: bytes, sightings: list[Sighting]) -> list[tuple[bytes, bytes
     return [snapshots.pictures(frame, sighting) for sighting in sightings]
 
 
-async def _write(session: AsyncSession, meta: FrameMeta, change: Change, threshold: float) -> list[str]:
-    """Write one change: detection, observation, and an event where its plate is new.
+async def _write(session: AsyncSession, meta: FrameMeta, changes: Sequence[Change], threshold: float) -> list[str]:
+    """Write the changes of one frame: detections, observations, and an event for each plate that is new.
 
     Returns the keys of pictures that nothing refers to any more.
     """
-    row = await _row(session, meta, change)
-    plate_before = row.plate
-    _fill(row, change, threshold)
+    rows = [await _row(session, meta, change) for change in changes]
+    plates = [row.plate for row in rows]
+    for row, change in zip(rows, changes, strict=True):
+        _fill(row, change, threshold)
+    # Detections first: observations refer to them.
     await session.flush()
+    spare: list[str] = []
+    for row, change, before in zip(rows, changes, plates, strict=True):
+        spare += await _observe(session, change)
+        if row.plate is not None and row.plate != before:
+            enqueue(session, recorded(row))
+    return spare
+
+
+async def _observe(session: AsyncSession, change: Change) -> list[str]:
+    """Add the observation, and drop the least telling one where there are too many; returns its pictures' keys."""
     sighting = change.sighting
     if change.shown is not sighting:
         sighting = passages.without_pictures(sighting)
-    repository.add_sighting(session, row.id, sighting)
-    if row.plate is not None and row.plate != plate_before:
-        enqueue(session, recorded(row))
+    repository.add_sighting(session, change.detection_id, sighting)
     spare = passages.crowded_out(change.sightings, change.shown)
     if spare is None or spare.id == sighting.id:
         return []

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from functions.post_processing.passages import MAX_SIGHTINGS
 from functions.post_processing.service import FrameService, Outcome
 from functions.shared.contracts import now
 from functions.shared.errors import Rejected
@@ -216,7 +217,7 @@ async def test_a_passage_keeps_a_bounded_number_of_observations(memory: Memory, 
     (found,) = await memory.detections()
     assert found.observation_count == 70
     kept = await memory.observations()
-    assert len(kept) == 40
+    assert len(kept) == MAX_SIGHTINGS
     kept_keys = {key for row in kept for key in (row.snapshot_key, row.plate_snapshot_key) if key}
     assert {found.snapshot_key, found.plate_snapshot_key} <= kept_keys
     assert kept_keys == {str(path.relative_to(store.root)) for path in store.root.rglob("*.jpg")}
