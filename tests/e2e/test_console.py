@@ -164,6 +164,10 @@ async def test_a_passage_appears_by_itself_and_is_changed_in_its_place(stack: St
         assert await seat.page.locator(".card").first.get_attribute("data-id") == newer.detection_id
         assert await seat.page.locator(".card .plate-band").count() == 1
         await seat.shows("#announcer", re.compile("^Plate BRA2E19, Gate One"))
+        # A preview that nothing followed for minutes is not being read any more.
+        left = await stack.passage("gate-1", "OLD1A11", final=False, ago=timedelta(minutes=5))
+        await seat.shows(f'.card[data-id="{left.detection_id}"] .plate-text', "OLD1A11")
+        await seat.shows(f'.card[data-id="{left.detection_id}"] .card-mark', "")
         assert seat.complaints.found == []
 
 

@@ -6,7 +6,9 @@ import { fill, h, icon, setText } from "../dom.js";
 import { maybe, moment, t } from "../i18n.js";
 import { confidence, plateElement } from "../plate.js";
 
-/** {element, update(item), rename()} for one detection. */
+const PREVIEW_MS = 60_000;
+
+/** {element, update(item), refresh()} for one detection. */
 export function detectionCard(id, open) {
   const picture = h("span", { class: "shot" });
   const crop = h("span", { class: "crop" });
@@ -22,15 +24,18 @@ export function detectionCard(id, open) {
     h("div", { class: "card-facts" }, place, h("span", { class: "card-row" }, kind, sure)));
   let item = null;
 
-  function rename() {
+  /** What changes by itself: the camera's name in the register, a preview that grows old. */
+  function refresh() {
     if (item === null) return;
+    fill(mark, markOf(item));
+    element.classList.toggle("preview", reading(item));
     setText(place, cameras.name(item.camera_id));
     place.title = place.textContent;
     button.setAttribute("aria-label", t("card.open", { plate: item.plate ?? t("plate.none"), camera: cameras.name(item.camera_id), time: moment(item.started_at) }));
   }
 
   return {
-    element, rename,
+    element, refresh,
     update(next) {
       if (next === item) return;
       item = next;
@@ -39,17 +44,20 @@ export function detectionCard(id, open) {
       fill(plate, plateElement(item.plate, item.plate_format, { uncertain: item.uncertain }));
       time.dateTime = item.started_at;
       setText(time, moment(item.started_at));
-      fill(mark, markOf(item));
       setText(kind, vehicle(item.type));
       fill(sure, item.plate ? confidence(item.plate_confidence) : null);
-      element.classList.toggle("preview", !item.final);
-      rename();
+      refresh();
     },
   };
 }
 
+/** Still being read. A preview that nothing has followed for so long was left behind by a reader that ended. */
+function reading(item) {
+  return item.final === false && Date.now() - Date.parse(item.ended_at) < PREVIEW_MS;
+}
+
 export function markOf(item) {
-  if (item.final === false) return h("span", { class: "mark reading" }, t("mark.preview"));
+  if (reading(item)) return h("span", { class: "mark reading" }, t("mark.preview"));
   if (item.plate && item.uncertain) return h("span", { class: "mark uncertain", title: t("mark.uncertain.title") }, t("mark.uncertain"));
   return null;
 }

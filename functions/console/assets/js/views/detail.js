@@ -10,6 +10,8 @@ import { dayAndTime, number, percent, t } from "../i18n.js";
 import { confidence, plateElement, plateText } from "../plate.js";
 import { markOf, showPicture, vehicle } from "./card.js";
 
+const LIKELY = 0.01;
+
 export function openDetection(id, world) {
   openDialog(t("detail.title"), (close) => {
     const body = h("div", { class: "detail", "aria-busy": "true" }, h("p", { class: "muted" }, t("loading")));
@@ -40,7 +42,7 @@ function contents(item, world, close) {
       h("div", { class: "detail-plate" }, plateElement(item.plate, item.plate_format, { uncertain: item.uncertain }), markOf(item)),
       item.plate && actions(item, world, close),
       facts(item),
-      item.candidates?.length > 1 && candidates(item),
+      candidates(item),
       item.seen?.length > 0 && observations(item)),
   ];
 }
@@ -80,9 +82,12 @@ function facts(item) {
   return h("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
 
+/** The readings that were likely enough to name, where there was more than one. */
 function candidates(item) {
+  const likely = (item.candidates ?? []).filter((one) => one.confidence >= LIKELY);
+  if (likely.length < 2) return null;
   return h("section", {}, h("h3", {}, t("detail.candidates")),
-    h("table", { class: "plain" }, h("tbody", {}, item.candidates.map((one) =>
+    h("table", { class: "plain" }, h("tbody", {}, likely.map((one) =>
       h("tr", {}, h("td", { class: "mono", translate: "no" }, one.text), h("td", {}, confidence(one.confidence)))))));
 }
 

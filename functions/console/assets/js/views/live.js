@@ -123,7 +123,7 @@ class LiveView {
       fill(this.#choice, options.map(([value, label]) => h("option", { value, selected: value === this.#camera }, label)));
     }
     this.#drawSide();
-    for (const held of this.#cards.values()) held.rename();
+    for (const held of this.#cards.values()) held.refresh();
     this.#drawTools(this.#shown.length);
   };
 
