@@ -80,7 +80,7 @@ def _check_frame(repository: Path) -> Result:
 
 
 async def _read(repository: Path) -> str:
-    engine = open_inference(None, repository)
+    engine = open_inference(None, repository, timeout_s=60)
     try:
         reading = await engine.read(probe_picture())
     finally:
