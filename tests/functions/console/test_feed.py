@@ -111,15 +111,17 @@ async def test_a_reader_who_leaves_takes_its_consumer_along(stack: Stack) -> Non
     async def readers() -> int:
         return len(await bus.js.consumers_info(EVENTS))
 
-    async def one() -> bool:
-        return await readers() == 1
+    before = await readers()
 
-    async def none() -> bool:
-        return await readers() == 0
+    async def one_more() -> bool:
+        return await readers() == before + 1
+
+    async def as_before() -> bool:
+        return await readers() == before
 
     async with following(stack.url, cookies):
-        await eventually(one)
-    await eventually(none)
+        await eventually(one_more)
+    await eventually(as_before)
 
 
 async def test_cameras_are_told_without_their_secrets(stack: Stack) -> None:
