@@ -63,12 +63,11 @@ def model_repository(environ: Mapping[str, str]) -> Path:
     return Path(environ.get("GTV_MODEL_REPOSITORY") or ROOT / "triton_models").resolve()
 
 
-def process_environ(options: StackOptions, url: str, nats_url: str) -> dict[str, str]:
+def process_environ(options: StackOptions, nats_url: str) -> dict[str, str]:
     """The environment of our own processes. Secrets travel here or in files of mode 0600, never as arguments."""
     environ = dict(options.environ)
     environ["GTV_DATA_DIR"] = str(options.data_dir.resolve())
     environ["GTV_MODEL_REPOSITORY"] = str(model_repository(environ))
-    environ.setdefault("GTV_PUBLIC_URL", url)
     environ["GTV_NATS_URL"] = nats_url
     if not options.external_nats and "GTV_NATS_TOKEN" not in environ:
         environ["GTV_NATS_TOKEN"] = nats_token(options.data_dir)

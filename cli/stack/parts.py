@@ -100,6 +100,9 @@ def functions_part(port: int, environ: Mapping[str, str]) -> Part:
 
 def capture_part(number: int, metrics_port: int, environ: Mapping[str, str]) -> Part:
     env = {**environ, "GTV_METRICS_PORT": str(metrics_port)}
+    if env.get("GTV_POD_ID"):
+        # Two pods of one name would take each other's cameras for their own.
+        env["GTV_POD_ID"] += f"-{number}"
     # What only the functions need stays with them.
     for name in ("GTV_ADMIN_PASSWORD", "GTV_DATABASE_URL", "GTV_S3_ACCESS_KEY", "GTV_S3_SECRET_KEY"):
         env.pop(name, None)

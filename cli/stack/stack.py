@@ -98,7 +98,7 @@ class Stack:
             # A run that takes any port for itself leaves the usual one of NATS to others too.
             port = free_port(NATS_PORT if options.port else 0)
             nats_url = f"nats://{LOOPBACK}:{port}"
-        self.environ = {**process_environ(options, self.url, nats_url), guardian.MARK: self.run_id}
+        self.environ = {**process_environ(options, nats_url), guardian.MARK: self.run_id}
         if options.external_nats:
             await require_nats(nats_url)
         else:
