@@ -1,0 +1,118 @@
+"""The console's cameras in a real headless Chromium: how they fare, and what each role may do with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from functions.shared.contracts import CameraState, CameraStatusChanged, FrameMeta, frame_id, now
+from tests.e2e.seat import BAD_INPUT, seated
+from tests.functions.console.stack import Stack, picture
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser
+
+pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+
+
+async def test_cameras_show_their_state_and_follow_it(stack: Stack, browser: Browser) -> None:
+    await stack.add_camera("gate-1", "Gate One")
+    await stack.add_camera("gate-2", "Gate Two")
+    facts = {"codec": "h264", "width": 1920, "height": 1080, "fps": 25.0, "decode": "keyframes"}
+    await stack.report("gate-1", CameraState.ONLINE, last_frame_at=now(), keyframe_interval_s=1.0, **facts)
+    await stack.report("gate-2", CameraState.OFFLINE, reason_code="unauthorized", reason="refused")
+    at = now()
+    meta = FrameMeta(id=frame_id("gate-1", at), camera_id="gate-1", captured_at=at, sequence=0, width=64, height=40)
+    await (await stack.context.bus()).publish_frame(meta, picture(64, 40, (0, 99, 0)))
+    async with seated(browser, stack) as seat:
+        await seat.sign_in()
+        await seat.shows(".count.offline", "1 offline")
+        await seat.go("cameras")
+        assert await seat.page.locator(".camera-table tbody tr").first.get_attribute("data-id") == "gate-2"
+        await seat.shows('[data-id="gate-2"] .state', "Offline")
+        await seat.shows('[data-id="gate-2"] .why', "The camera refused user name or password (401)")
+        await seat.shows('[data-id="gate-1"] .state', "Online")
+        row = await seat.text('[data-id="gate-1"]')
+        for words in ("H.264", "25 fps", "1920 × 1080", "keyframes alone (one each 1 s)"):
+            assert words in row
+        await seat.pictured('[data-id="gate-1"] .shot img', 64)
+        status = await stack.report("gate-2", CameraState.ONLINE)
+        await stack.publish(CameraStatusChanged(camera_id="gate-2", previous=CameraState.OFFLINE, status=status))
+        await seat.shows('[data-id="gate-2"] .state', "Online")
+        await seat.has(".count.offline", 0)
+        await seat.page.fill("#camera-q", "two")
+        await seat.has(".camera-table tbody tr", 1)
+        assert seat.complaints.found == []
+
+
+async def test_an_operator_adds_changes_and_deletes_a_camera(stack: Stack, browser: Browser) -> None:
+    await stack.add_user("otto", "operator")
+    async with seated(browser, stack) as seat:
+        await seat.sign_in("otto")
+        await seat.go("cameras")
+        await seat.shows(".empty h2", "No cameras yet")
+        await seat.page.get_by_role("button", name="Add camera").click()
+        await seat.page.fill("#f-name", "Gate One")
+        await seat.page.fill("#f-rtsp_url", "http://10.0.0.7/live")
+        await seat.page.get_by_role("button", name="Save").click()
+        await seat.page.wait_for_selector(".field-error")
+        assert await seat.page.get_attribute("#f-rtsp_url", "aria-invalid") == "true"
+        assert await seat.text(".field-error") == "It must begin with rtsp:// or rtsps://."
+        await seat.page.fill("#f-rtsp_url", "rtsp://u:s3cret-pass@127.0.0.1:9/live")
+        await seat.page.locator("dialog").get_by_role("button", name="Test").click()
+        await seat.shows(".probe-result strong", "Nothing listens at this address and port")
+        await seat.page.get_by_role("button", name="Save").click()
+        await seat.has("dialog", 0)
+        await seat.shows(".cell-name strong", "Gate One")
+        await seat.page.get_by_role("button", name="Edit: Gate One").click()
+        assert await seat.page.input_value("#f-rtsp_url") == ""
+        await seat.page.fill("#f-name", "Gate Two")
+        await seat.page.get_by_role("button", name="Save").click()
+        await seat.shows(".cell-name strong", "Gate Two")
+        await seat.page.get_by_role("button", name="Switch off: Gate Two").click()
+        await seat.shows(".camera-table .state", "Switched off")
+        await seat.page.get_by_role("button", name="Delete: Gate Two").click()
+        await seat.page.locator("dialog .danger").click()
+        await seat.shows(".empty h2", "No cameras yet")
+        assert "s3cret-pass" not in await seat.page.content()
+        assert seat.complaints.except_for(BAD_INPUT, "502 (Bad Gateway)") == []
+
+
+async def test_cameras_from_a_file(stack: Stack, browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "cameras.csv"
+    file.write_text("name,rtsp_url\nGate One,rtsp://127.0.0.1:9/one\nGate Two,ftp://127.0.0.1/two\n")
+    async with seated(browser, stack) as seat:
+        await seat.sign_in()
+        await seat.go("cameras")
+        await seat.page.get_by_role("button", name="Import CSV").click()
+        await seat.page.set_input_files("#csv-file", file)
+        await seat.page.select_option("#csv-mode", "valid")
+        await seat.page.get_by_role("button", name="Try", exact=True).click()
+        await seat.shows(".report strong", "1 cameras would be added from 2 lines; 1 lines are wrong.")
+        assert (await seat.text(".report tbody tr")).split("\t")[:2] == ["3", "rtsp_url"]
+        await seat.page.uncheck("#csv-dry")
+        await seat.page.select_option("#csv-mode", "all")
+        await seat.page.get_by_role("button", name="Import", exact=True).click()
+        await seat.shows(".report strong", "0 cameras added from 2 lines; 1 lines are wrong.")
+        await seat.page.select_option("#csv-mode", "valid")
+        await seat.page.get_by_role("button", name="Import", exact=True).click()
+        await seat.shows(".report strong", "1 cameras added from 2 lines; 1 lines are wrong.")
+        await seat.page.locator(".actions").get_by_role("button", name="Close").click()
+        await seat.has(".camera-table tbody tr", 1)
+        assert seat.complaints.except_for(BAD_INPUT) == []
+
+
+async def test_a_viewer_looks_and_changes_nothing(stack: Stack, browser: Browser) -> None:
+    await stack.add_camera("gate-1", "Gate One")
+    await stack.add_user("vera", "viewer")
+    async with seated(browser, stack) as seat:
+        await seat.sign_in("vera")
+        await seat.go("cameras")
+        await seat.has(".camera-table tbody tr", 1)
+        assert await seat.page.locator("main button").count() == 0
+        await seat.page.goto(f"{stack.url}/#/cameras?add=1")
+        await seat.has(".camera-table tbody tr", 1)
+        assert await seat.page.locator("dialog").count() == 0
+        assert seat.complaints.found == []
