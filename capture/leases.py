@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import nats.errors
 import nats.js.errors
-from nats.js.kv import KeyValue
 
 from functions.shared import logs
 from functions.shared.bus import Bus
@@ -65,9 +64,15 @@ class Leases:
 
     async def take(self, camera_id: str) -> bool:
         """Claim a camera; False when another pod has it, or it is too early after an outage."""
+        if self.valid(camera_id):
+            return True
         if time.monotonic() < self._quiet_until:
             return False
         return await self._create(camera_id)
+
+    def forget(self, camera_id: str) -> None:
+        """The lease ran out: it is not renewed any more, and an answer that still comes counts for nothing."""
+        self._held.pop(camera_id, None)
 
     async def renew(self) -> set[str]:
         """Renew what is due; returns the cameras that are lost: another pod's, or not renewed for the whole time."""
@@ -77,7 +82,7 @@ class Leases:
             await asyncio.gather(*(self._renew(camera_id) for camera_id in due[start : start + 32]))
         lost = {camera_id for camera_id, lease in self._held.items() if time.monotonic() >= lease.valid_until}
         for camera_id in lost:
-            del self._held[camera_id]
+            self.forget(camera_id)
         return lost
 
     async def release(self, camera_id: str) -> None:
@@ -91,44 +96,51 @@ class Leases:
 
     async def _create(self, camera_id: str) -> bool:
         asked = time.monotonic()
+        before = self._held.get(camera_id)
         try:
             store = await self._bus.kv(LEASES_KV)
-            revision = await self._put_new(store, camera_id)
+            revision = await store.create(camera_id, self._pod_id.encode())
         except (BusUnavailable, *_AWAY, _REFUSED):
             return False
-        self._held[camera_id] = Lease(revision, asked + TTL_S - MARGIN_S, asked)
-        return True
+        return await self._keep(camera_id, before, Lease(revision, asked + TTL_S - MARGIN_S, asked))
 
-    async def _put_new(self, store: KeyValue, camera_id: str) -> int:
-        revision: int = await store.create(camera_id, self._pod_id.encode())
-        return revision
+    async def _keep(self, camera_id: str, before: Lease | None, lease: Lease) -> bool:
+        """Note a lease that was granted, unless the camera was let go of while the answer came."""
+        current = self._held.get(camera_id)
+        self._held[camera_id] = lease
+        if current is before:
+            return True
+        await self.release(camera_id)
+        return False
 
     async def _renew(self, camera_id: str) -> None:
-        lease = self._held[camera_id]
+        lease = self._held.get(camera_id)
+        if lease is None:
+            return
         asked = time.monotonic()
         try:
             store = await self._bus.kv(LEASES_KV)
             revision = await store.update(camera_id, self._pod_id.encode(), last=lease.revision)
         except nats.js.errors.KeyWrongLastSequenceError:
-            await self._reclaim(camera_id)
+            await self._reclaim(camera_id, lease)
             return
         except (BusUnavailable, *_AWAY, _REFUSED) as error:
             log.debug("lease_not_renewed", camera_id=camera_id, reason=str(error) or type(error).__name__)
             return
-        self._held[camera_id] = Lease(revision, asked + TTL_S - MARGIN_S, asked)
+        await self._keep(camera_id, lease, Lease(revision, asked + TTL_S - MARGIN_S, asked))
 
-    async def _reclaim(self, camera_id: str) -> None:
+    async def _reclaim(self, camera_id: str, lease: Lease) -> None:
         """The key is not as it was left: the bucket is new, an answer was lost, or another pod has the camera."""
-        if await self._create(camera_id):
+        if self._held.get(camera_id) is not lease or await self._create(camera_id):
             return
         asked = time.monotonic()
         with contextlib.suppress(BusUnavailable, *_AWAY, _REFUSED):
             entry = await (await self._bus.kv(LEASES_KV)).get(camera_id)
             if (entry.value or b"").decode() == self._pod_id:
                 # Written by this pod although the answer never came: go on from there at the next renewal.
-                self._held[camera_id] = Lease(entry.revision or 0, self._held[camera_id].valid_until, asked - RENEW_S)
+                await self._keep(camera_id, lease, Lease(entry.revision or 0, lease.valid_until, asked - RENEW_S))
             else:
-                self._held[camera_id].valid_until = 0.0
+                lease.valid_until = 0.0
 
 
 class Pods:

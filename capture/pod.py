@@ -131,6 +131,7 @@ class Pod:
                 keeper.tick()
             else:
                 self._drop(camera_id, "lease ran out")
+                self.leases.forget(camera_id)
 
     def _watch_bus(self) -> None:
         connected, reconnects = self.bus.connected, self._count_reconnects()

@@ -91,9 +91,9 @@ class Rig:
             pod.process.wait(5)
         await self.bus.close()
         self.nats.kill()
-        if kind is not None:
-            for pod in self.pods:
-                print(f"--- {pod.name}", pod.log.read_text()[-4000:], sep="\n")
+        for pod in self.pods:  # pytest shows it when the test failed
+            lines = [line for line in pod.log.read_text().splitlines() if "nats_error" not in line]
+            print(f"--- {pod.name}", *lines[-40:], sep="\n")
 
     def pod(self, name: str = "pod-a", **settings: str) -> PodProcess:
         environ = {
