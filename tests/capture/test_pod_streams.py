@@ -117,7 +117,7 @@ async def test_the_gate_drops_a_still_scene_and_counts_it_and_a_heartbeat_comes(
     await rig.put("still", cameras.urls["still"])
     await rig.put("ungated", cameras.urls["still"], motion_gate=False)
     rig.pod(GTV_HEARTBEAT_S="3", GTV_METRICS_PORT=str(port))
-    await rig.more_frames("ungated", 14, within_s=30)
+    await rig.more_frames("still", 5, within_s=30)  # the first, two after it, two heartbeats
     status = await rig.reaches("still", "online")
     beats = [meta.captured_at.timestamp() for _, meta, _ in rig.frames["still"]]
     assert len(beats) < len(rig.frames["ungated"])
