@@ -31,7 +31,15 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.fixture
 def cameras(clips: dict[str, Path]) -> Iterator[RtspServer]:
     """One server with cameras of every kind, anew for each test: killed pods leave it in a state of its own."""
-    names = {"a": "moving", "b": "moving", "c": "moving", "d": "moving", "still": "still", "long": "long"}
+    names = {
+        "a": "moving",
+        "b": "moving",
+        "c": "moving",
+        "d": "moving",
+        "still": "still",
+        "still2": "still",
+        "long": "long",
+    }
     files = {name: clips[clip] for name, clip in names.items()}
     files |= {"hevc": clips["hevc"], "sound": clips["sound"], "locked": clips["moving"]}
     with start_rtsp(files, auth={"locked": ("op", "S3CRET-MARK")}) as server:

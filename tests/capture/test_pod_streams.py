@@ -115,7 +115,7 @@ async def test_no_more_is_decoded_than_the_sampling_needs_and_the_status_says_so
 async def test_the_gate_drops_a_still_scene_and_counts_it_and_a_heartbeat_comes(rig: Rig, cameras: RtspServer) -> None:
     port = free_port()
     await rig.put("still", cameras.urls["still"])
-    await rig.put("ungated", cameras.urls["still"], motion_gate=False)
+    await rig.put("ungated", cameras.urls["still2"], motion_gate=False)
     rig.pod(GTV_HEARTBEAT_S="3", GTV_METRICS_PORT=str(port))
     await rig.more_frames("still", 5, within_s=30)  # the first, two after it, two heartbeats
     status = await rig.reaches("still", "online")
