@@ -22,6 +22,11 @@ LIMIT = 1.0
 PARKED_MEMORY_S, MISSES = 600.0, 2
 # Overlap (intersection over union) of the boxes of a vehicle that has not moved, and of one that barely has.
 STILL, BARELY = 0.8, 0.7
+# A large vehicle far down the road overlaps itself of a second before; over this long only one that stands does, s.
+STANDS_S = 2.5
+# A reading counts for little up to the first confidence and fully from the second: plates that are read right have
+# 0.98 and more, and a far plate misread in two places was seen with 0.88.
+UNSURE, SURE = 0.5, 0.98
 MAX_SIGHTINGS = 24
 # How much clearer a sighting must be than the one shown, to be shown in its place.
 CLEARLY_BETTER = 1.05
@@ -170,7 +175,7 @@ def _cost_of_plate(known: Outlook, sighting: Sighting) -> float:
         return 0.0
     costs = []
     for reading in known.readings:
-        surety = min(1.0, max(0.1, (min(reading.confidence, seen.confidence) - 0.3) / 0.6))
+        surety = min(1.0, max(0.1, (min(reading.confidence, seen.confidence) - UNSURE) / (SURE - UNSURE)))
         costs.append(-3.0 + 2.5 * surety * nearest(reading.candidates, seen.candidates))
     # The passage's own readings may disagree: what most of them say counts, not the nearest slip.
     return sorted(costs)[(len(costs) - 1) // 2]
@@ -236,9 +241,9 @@ def _centre(box: Box) -> tuple[float, float]:
 
 
 def is_stationary(sightings: Sequence[Sighting]) -> bool:
-    """Whether the vehicle stands: its last box and one from most of a second before, or longer, all but coincide."""
+    """Whether the vehicle stands: its last box and one from STANDS_S before, or longer, all but coincide."""
     last = sightings[-1]
-    before = next((item for item in reversed(sightings) if (last.at - item.at).total_seconds() >= 0.8), None)
+    before = next((item for item in reversed(sightings) if (last.at - item.at).total_seconds() >= STANDS_S), None)
     if before is None or last.place is None or before.place is None:
         return False
     return last.place.iou(before.place) >= STILL

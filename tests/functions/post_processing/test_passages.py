@@ -10,7 +10,7 @@ from functions.post_processing.passages import MAX_SIGHTINGS
 from functions.post_processing.service import FrameService, Outcome
 from functions.shared.contracts import now
 from functions.shared.errors import Rejected
-from functions.shared.inference import Box, Observation, VehicleSighting
+from functions.shared.inference import Box, Observation, VehicleSighting, VehicleType
 from functions.shared.store import FolderStore
 from functions.shared.tables import ProcessedFrame
 from tests.functions.post_processing.conftest import Memory, Show
@@ -76,6 +76,33 @@ async def test_misread_frames_are_outvoted(show: Show, memory: Memory) -> None:
 async def test_a_wholly_wrong_doubtful_reading_of_a_standing_car_joins_it(show: Show, memory: Memory) -> None:
     await show((0, car(50, 50, "ABC1D23", 0.9)), (1, car(51, 50, "IIJ1F17", 0.32)), (2, car(50, 51, "ABC1D23", 0.9)))
     assert await memory.plates() == ["ABC1D23"]
+
+
+async def test_a_slip_of_the_reader_on_the_way_joins_it(show: Show, memory: Memory) -> None:
+    """Two places wrong, with some doubt, between sure readings of a car that keeps its way."""
+    way = (
+        ("EKP9O63", 0.99, (359, 80, 54, 38)),
+        ("EXP2O63", 0.88, (267, 104, 90, 69)),
+        ("EKP9O63", 0.99, (215, 118, 113, 83)),
+    )
+    await show((0, car(401, 68, size=37)), *((1 + index, _seen("car", *item)) for index, item in enumerate(way)))
+    assert await memory.plates() == ["EKP9O63"]
+
+
+async def test_a_bus_that_leaves_slowly_does_not_stand(show: Show, memory: Memory) -> None:
+    """At the edge its boxes of a second apart all but coincide; a little later it comes by again."""
+    way = ((138, 17, 158, 99), (69, 11, 212, 134), (43, 9, 233, 147), (3, 6, 265, 167), (0, 4, 262, 190))
+    drive = [_seen("bus", "KWA2I49", 0.99, item) for item in way]
+    await show(*enumerate(drive))
+    await show(*((second,) for second in range(5, 12)))
+    await show(*((15 + second, seen) for second, seen in enumerate(drive)))
+    assert await memory.plates() == ["KWA2I49", "KWA2I49"]
+
+
+def _seen(kind: VehicleType, text: str, confidence: float, place: tuple[int, int, int, int]) -> Observation:
+    x, y, width, height = place
+    read = plate(text, confidence, box(x + 10, y + height - 14, 24, 10))
+    return Observation(vehicle=VehicleSighting(type=kind, confidence=0.9, box=box(x, y, width, height)), plate=read)
 
 
 async def test_an_unread_vehicle_joins_the_passage_near_it(show: Show, memory: Memory) -> None:
