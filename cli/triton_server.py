@@ -165,16 +165,21 @@ def require_free(port: int, option: str) -> None:
 
 
 def command(parts: Assembly, repository: Path, grpc_port: int, metrics_port: int, region: str) -> list[str]:
-    """The server's argv: loopback only, gRPC and metrics, the five models and no other.
+    """The server's argv: loopback only, gRPC and metrics, the models that the repository holds at the start.
 
-    `region` begins the names of its shared memory files, so that one server's can be told from another's.
+    `region` begins the names of its shared memory files, so that one server's can be told from another's. Raises
+    Misconfigured when the repository lacks a model, without which the server would start all the same.
     """
+    absent = [name for name in SERVED if not (repository / name / "config.pbtxt").is_file()]
+    if absent:
+        raise Misconfigured(f"{repository} lacks {', '.join(absent)}", mend="run: gtvision models fetch")
     return [
         str(parts.binary),
         f"--model-repository={repository.resolve()}",
         f"--backend-directory={parts.backends}",
-        "--model-control-mode=explicit",
-        *(f"--load-model={name}" for name in SERVED),
+        # The port asks nobody who they are: with a mode that loads on demand, any user of this machine could hand the
+        # server a python model of their own, and so run code as its owner.
+        "--model-control-mode=none",
         f"--backend-config=python,shm-region-prefix-name={region}",
         "--allow-http=false",
         "--grpc-address=127.0.0.1",

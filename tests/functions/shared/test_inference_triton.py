@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -13,6 +14,8 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from tritonclient.grpc import InferenceServerClient
+from tritonclient.utils import InferenceServerException
 
 from cli.triton import TritonServer
 from cli.triton_server import SHARED_MEMORY, free_port, require_free, supported
@@ -183,8 +186,23 @@ async def test_a_dead_model_process_shows_in_check_alone(repository: Path, tmp_p
 
 
 def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured, match=r"tritonserver ended at start: .*alpr"):
+    with pytest.raises(Misconfigured, match="lacks alpr"):
         TritonServer(tmp_path).start()
+
+
+def test_nobody_can_hand_it_a_model(server: TritonServer, tmp_path: Path) -> None:
+    """The port asks nobody who they are, and a python model is code that runs as the owner of the server."""
+    mark = tmp_path / "ran"
+    code = f"open({str(mark)!r}, 'w').close()\nclass TritonPythonModel:\n    def execute(self, requests): return []\n"
+    tensor = {"data_type": "TYPE_UINT8", "dims": [1]}
+    config = {"backend": "python", "input": [{"name": "a", **tensor}], "output": [{"name": "b", **tensor}]}
+    with InferenceServerClient(server.url.removeprefix("grpc://")) as client:
+        with pytest.raises(InferenceServerException, match="not allowed"):
+            client.load_model("evil", config=json.dumps(config), files={"file:1/model.py": code.encode()})
+        with pytest.raises(InferenceServerException, match="not allowed"):
+            client.unload_model("alpr")
+        assert client.is_model_ready("alpr")
+    assert not mark.exists()
 
 
 def test_a_port_in_use_is_named(server: TritonServer) -> None:
