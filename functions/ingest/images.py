@@ -13,6 +13,11 @@ JPEG_QUALITY = 92
 _PNG = b"\x89PNG\r\n\x1a\n"
 # Start-of-frame markers carry the size; C4, C8 and CC are of another kind (ITU-T T.81, table B.1).
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+# Markers without a length, and no marker at all. Before the frame header no encoder writes one; a decoder passes over
+# them, so that it would see another header than the one that is checked here.
+_BARE_MARKERS = frozenset({0x00, 0x01, *range(0xD0, 0xDA)})
+# A progressive JPEG has about ten scans. Each costs a pass over the whole picture, however few bytes it has.
+MAX_SCANS = 64
 
 
 class Kind(NamedTuple):
@@ -42,6 +47,8 @@ def _jpeg_size(data: bytes) -> tuple[int, int]:
         if marker == 0xFF:
             at += 1
             continue
+        if marker in _BARE_MARKERS:
+            break
         (length,) = struct.unpack(">H", data[at + 2 : at + 4])
         at += 2 + max(2, length)
     raise BrokenImage("the JPEG has no frame header", field="frame")
@@ -59,8 +66,8 @@ def as_jpeg(data: bytes) -> tuple[bytes, int, int]:
 
     kind = kind_of(data)
     _check_size(kind)
-    if kind.format == "jpeg" and b"\xff\xd9" not in data[-65536:]:
-        raise BrokenImage("the JPEG is cut off: its end is missing", field="frame")
+    if kind.format == "jpeg":
+        _check_whole(data)
     # A JPEG goes on as it came: an eighth of its size is enough to know that it decodes, at 1/64 of the memory.
     how = cv2.IMREAD_REDUCED_GRAYSCALE_8 if kind.format == "jpeg" else cv2.IMREAD_COLOR
     image = cv2.imdecode(np.frombuffer(data, np.uint8), how)
@@ -72,6 +79,13 @@ def as_jpeg(data: bytes) -> tuple[bytes, int, int]:
     if not done:
         raise BrokenImage("the picture cannot be encoded as JPEG", field="frame")
     return bytes(encoded.tobytes()), kind.width, kind.height
+
+
+def _check_whole(data: bytes) -> None:
+    if b"\xff\xd9" not in data[-65536:]:
+        raise BrokenImage("the JPEG is cut off: its end is missing", field="frame")
+    if data.count(b"\xff\xda") > MAX_SCANS:
+        raise BrokenImage(f"the JPEG has over {MAX_SCANS} scans; save it as a baseline JPEG", field="frame")
 
 
 def _check_size(kind: Kind) -> None:

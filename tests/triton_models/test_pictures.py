@@ -50,6 +50,27 @@ def test_a_header_that_promises_too_many_pixels_costs_no_memory(pictures: Module
         pictures.decode(bytes(whole))
 
 
+def test_a_header_hidden_behind_another_costs_no_memory(pictures: ModuleType) -> None:
+    """FF 01 has no length: who gives it one reads the header behind it, a decoder the comment that hides it."""
+    real = bytearray(jpeg()[2:])
+    at = real.index(b"\xff\xc0")
+    shown = bytes(real[at : at + 19])
+    real[at + 5 : at + 9] = struct.pack(">HH", 24_000, 24_000)
+    comment = b"\xff\xfe" + struct.pack(">H", 0xFFFF) + bytes(0xFFFE - 4)
+    with pytest.raises(pictures.UnreadablePicture, match="no header that says its size"):
+        pictures.decode(b"\xff\xd8\xff\x01" + comment + shown + bytes(real))
+
+
+def test_scans_without_end_are_refused(pictures: ModuleType) -> None:
+    """Each costs a pass over the whole picture, however few bytes it has."""
+    flat = np.full((256, 256, 3), 128, np.uint8)
+    data = bytes(cv2.imencode(".jpg", flat, [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])[1])
+    assert pictures.decode(data).shape == (256, 256, 3)
+    more = data[data.rindex(b"\xff\xda") : -2]
+    with pytest.raises(pictures.UnreadablePicture, match="scans"):
+        pictures.decode(data[:-2] + more * 1000 + b"\xff\xd9")
+
+
 def test_a_header_that_never_ends_is_refused(pictures: ModuleType) -> None:
     with pytest.raises(pictures.UnreadablePicture):
         pictures.decode(b"\xff\xd8" + b"\xff" * 5000)

@@ -143,6 +143,36 @@ def bomb(width: int, height: int) -> bytes:
     )
 
 
+def two_headed() -> bytes:
+    """A JPEG of 64 x 64 to a reader that gives the marker TEM a length, of 24000 x 24000 to a decoder."""
+    done, small = cv2.imencode(".jpg", np.zeros((64, 64), np.uint8))
+    assert done
+    real = bytearray(small.tobytes()[2:])
+    header = real.index(b"\xff\xc0")
+    shown = bytes(real[header : header + 19])
+    real[header + 5 : header + 9] = struct.pack(">HH", 24_000, 24_000)
+    # To the decoder FF FE begins a comment, to the other reader it is the length of FF 01.
+    comment = b"\xff\xfe" + struct.pack(">H", 0xFFFF) + b"\0" * (0xFFFE - 4)
+    return b"\xff\xd8\xff\x01" + comment + shown + bytes(real)
+
+
+def many_scans() -> bytes:
+    """Some 50 bytes a scan, each of which costs a decoder a pass over the whole picture."""
+    picture, how = np.full((256, 256, 3), 128, np.uint8), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1]
+    done, encoded_ = cv2.imencode(".jpg", picture, how)
+    assert done
+    data = encoded_.tobytes()
+    return data[:-2] + data[data.rindex(b"\xff\xda") : -2] * 1000 + b"\xff\xd9"
+
+
+async def test_a_progressive_jpeg_is_a_picture_too(served: Served) -> None:
+    done, data = cv2.imencode(".jpg", np.full((90, 160, 3), 9, np.uint8), [cv2.IMWRITE_JPEG_PROGRESSIVE, 1])
+    assert done
+    assert data.tobytes().count(b"\xff\xda") > 5
+    answer = await served.client.post(URL, data={"camera_id": "gate"}, files={"frame": ("a", data.tobytes())})
+    assert answer.status_code == 202, answer.text
+
+
 @pytest.mark.parametrize(
     ("picture", "words"),
     [
@@ -153,9 +183,11 @@ def bomb(width: int, height: int) -> bytes:
         (encoded(".jpg")[:4000], "cut off"),
         (encoded(".png")[:3000], "decoded"),
         (bomb(50_000, 50_000), "50000 x 50000"),
+        (two_headed(), "frame header"),
+        (many_scans(), "over 64 scans"),
         (encoded(".png", 8, 8), "least side"),
     ],
-    ids=["text", "empty", "gif", "no-header", "cut-jpeg", "cut-png", "bomb", "tiny"],
+    ids=["text", "empty", "gif", "no-header", "cut-jpeg", "cut-png", "bomb", "two-headed", "scans", "tiny"],
 )
 async def test_what_is_no_picture_is_400(served: Served, bus: Bus, picture: bytes, words: str) -> None:
     answer = await served.client.post(URL, data={"camera_id": "gate"}, files={"frame": ("a", picture)})

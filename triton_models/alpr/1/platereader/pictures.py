@@ -12,6 +12,10 @@ from numpy.typing import ArrayLike, NDArray
 Picture = NDArray[np.uint8]
 
 MAX_PIXELS = 40_000_000
+MAX_SCANS = 64
+"""A progressive JPEG has about ten; each costs a pass over the whole picture, however few bytes it has."""
+BARE_MARKERS = frozenset({0x00, 0x01, *range(0xD0, 0xDA)})
+"""Markers without a length. A decoder passes over them and could then see another header than was checked."""
 GREY = (114, 114, 114)
 """YOLO's own padding colour."""
 SIDES = (384, 480, 640)
@@ -44,6 +48,8 @@ def decode(data: bytes) -> Picture:
         raise UnreadablePicture(f"the picture has {width} x {height} pixels; 16 x 16 to {MAX_PIXELS} in all are taken")
     if data[:2] == b"\xff\xd8" and data.rfind(b"\xff\xd9", max(0, len(data) - 4096)) < 0:
         raise UnreadablePicture("the JPEG ends before its end marker")
+    if data[:2] == b"\xff\xd8" and data.count(b"\xff\xda") > MAX_SCANS:
+        raise UnreadablePicture(f"the JPEG has over {MAX_SCANS} scans")
     try:
         picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     except cv2.error:
@@ -71,7 +77,9 @@ def picture_size(data: bytes) -> tuple[int, int]:
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
             height, width = struct.unpack(">HH", data[at + 5 : at + 9])
             return width, height
-        at += 2 + struct.unpack(">H", data[at + 2 : at + 4])[0]
+        if marker in BARE_MARKERS:
+            break
+        at += 2 + max(2, struct.unpack(">H", data[at + 2 : at + 4])[0])
     raise UnreadablePicture("the JPEG has no header that says its size")
 
 
