@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -217,7 +218,9 @@ def _header(cells: list[str]) -> list[str]:
         names.pop()
     for name in names:
         if name not in COLUMNS:
-            raise InvalidInput(f"unknown column {name[:40]!r}; known: {', '.join(COLUMNS)}", field="header", line=1)
+            # A file without a header begins with a camera, and its address is not to be shown.
+            shown = repr(name) if re.fullmatch(r"\w{1,40}", name) else "that is no name"
+            raise InvalidInput(f"unknown column {shown}; known: {', '.join(COLUMNS)}", field="header", line=1)
         if names.count(name) > 1:
             raise InvalidInput(f"the column {name} stands twice", field="header", line=1)
     missing = [name for name in REQUIRED if name not in names]

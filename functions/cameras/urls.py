@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import socket
 from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
@@ -16,6 +18,8 @@ Network = IPv4Network | IPv6Network
 FIELD = "rtsp_url"
 MAX_LENGTH = 1024
 RESOLVE_S = 3.0
+# Threads of their own: a file of cameras whose name server is silent must not use up those that write pictures.
+_RESOLVERS = ThreadPoolExecutor(8, thread_name_prefix="dns")
 _PORTS = {"rtsp": 554, "rtsps": 322}
 _HINT = "a '#', '/', '?', '@' or space in the user name or password must be percent-encoded"
 # Where clouds answer with the credentials of the machine, besides the link-local 169.254.169.254.
@@ -82,7 +86,9 @@ async def resolve(host: str) -> tuple[Address, ...]:
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(RESOLVE_S):
-            found = await loop.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+            found = await loop.run_in_executor(
+                _RESOLVERS, partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
+            )
     except TimeoutError:
         raise _refused("has a host whose name server does not answer") from None
     except (OSError, UnicodeError):

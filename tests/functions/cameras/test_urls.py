@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import pytest
 
 from functions.cameras import urls
@@ -98,6 +101,28 @@ async def test_what_is_no_single_host_is_refused(host: str) -> None:
 async def test_a_host_without_an_address_is_refused() -> None:
     with pytest.raises(InvalidInput, match="no address"):
         await urls.require_allowed("rtsp://no-such-camera.invalid/live", EVERYWHERE)
+
+
+async def test_a_silent_name_server_takes_no_thread_from_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pictures are written and passwords checked in threads too."""
+    answer, asked = threading.Event(), threading.Semaphore(0)
+
+    def silent(*_: object, **__: object) -> list[object]:
+        asked.release()
+        answer.wait(20)
+        return []
+
+    monkeypatch.setattr(urls, "RESOLVE_S", 2.0)
+    monkeypatch.setattr("functions.cameras.urls.socket.getaddrinfo", silent)
+    waiting = [asyncio.create_task(urls.resolve(f"cam{number}.example")) for number in range(40)]
+    try:
+        assert await asyncio.wait_for(asyncio.to_thread(asked.acquire, timeout=5), 10)
+        assert await asyncio.wait_for(asyncio.gather(*(asyncio.to_thread(int, "7") for _ in range(40))), 10) == [7] * 40
+        for found in await asyncio.gather(*waiting, return_exceptions=True):
+            assert isinstance(found, InvalidInput)
+            assert "name server does not answer" in found.message
+    finally:
+        answer.set()
 
 
 async def test_a_label_too_long_for_dns_is_refused() -> None:
