@@ -34,12 +34,9 @@ class Throttle:
     def attempt(self, username: str, address: str) -> Iterator[None]:
         """One try, made by the block. It counts as failed when the block raises Rejected, and not at all when a part
         of ours fails. Raises Throttled, with the seconds to wait, when too many failed within the window."""
-        rows = [(self._count((username, address)), PER_ACCOUNT), (self._count(("", address)), PER_ADDRESS)]
-        for count, limit in rows:
-            if count.failures >= limit:
-                wait = max(1, int(count.since + WINDOW_S - self._clock()) + 1)
-                raise Throttled(f"too many failed sign-ins; try again in {wait} s", retry_after=wait)
-        for count, _ in rows:
+        # The address first: one that is put off gets no rows for other names, by which it could push its own out.
+        rows = [self._room((key, address), limit) for key, limit in (("", PER_ADDRESS), (username, PER_ACCOUNT))]
+        for count in rows:
             count.failures += 1
         try:
             yield
@@ -52,9 +49,17 @@ class Throttle:
             self._give_back(rows)
             self._counts.pop((username, address), None)
 
+    def _room(self, key: tuple[str, str], limit: int) -> _Count:
+        """The count of a key that has not failed too often. Raises Throttled."""
+        count = self._count(key)
+        if count.failures >= limit:
+            wait = max(1, int(count.since + WINDOW_S - self._clock()) + 1)
+            raise Throttled(f"too many failed sign-ins; try again in {wait} s", retry_after=wait)
+        return count
+
     @staticmethod
-    def _give_back(rows: list[tuple[_Count, int]]) -> None:
-        for count, _ in rows:
+    def _give_back(rows: list[_Count]) -> None:
+        for count in rows:
             count.failures = max(0, count.failures - 1)
 
     def _count(self, key: tuple[str, str]) -> _Count:
@@ -62,7 +67,7 @@ class Throttle:
         count = self._counts.get(key)
         if count is None or at - count.since > WINDOW_S:
             count = self._counts[key] = _Count(at)
-            self._counts.move_to_end(key)
             while len(self._counts) > _KEPT:
                 self._counts.popitem(last=False)
+        self._counts.move_to_end(key)
         return count

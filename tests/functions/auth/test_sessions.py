@@ -190,6 +190,15 @@ def test_the_brake_lets_go_after_its_window_and_counts_an_address_over_names() -
     succeed(brake, "one-more", "10.0.0.1")
 
 
+def test_an_address_that_is_put_off_cannot_push_its_own_count_out() -> None:
+    brake = throttle.Throttle(lambda: 0.0)
+    for number in range(throttle.PER_ADDRESS):
+        fail(brake, f"user{number}", "10.0.0.1")
+    for number in range(throttle._KEPT + 10):
+        with pytest.raises(Throttled):
+            succeed(brake, f"other{number}", "10.0.0.1")
+
+
 def test_signing_in_rightly_is_never_braked() -> None:
     brake = throttle.Throttle()
     for _ in range(10 * throttle.PER_ADDRESS):
