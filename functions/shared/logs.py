@@ -14,8 +14,9 @@ from typing import Any
 
 import structlog
 
-# Greedy up to the last @ before a space or quote: people type passwords with @ and / unescaped.
-_CREDENTIALS = re.compile(r"(?P<keep>[a-z][a-z0-9+.-]*://)[^\s'\"]*@", re.IGNORECASE)
+# Greedy up to the last @ before a space or quote: people type passwords with @ and / unescaped. Bounded: what strangers
+# send is redacted too, and must not take a time that grows with the square of its length.
+_CREDENTIALS = re.compile(r"(?P<keep>[a-z][a-z0-9+.-]{0,30}://)[^\s'\"]{0,1100}@", re.IGNORECASE)
 _VALUES = re.compile(r"(?P<keep>(?:passw(?:or)?d|pwd|secret|token)=)[^&\s'\"]+", re.IGNORECASE)
 _BEARER = re.compile(r"(?P<keep>\bBearer )\S+", re.IGNORECASE)
 _SECRET_NAMES = re.compile(r"password|passwd|secret|token|authorization|cookie|api_key|fernet", re.IGNORECASE)
