@@ -19,6 +19,10 @@ class Role(IntEnum):
 
 PUBLIC = None
 
+# Paths whose body may hold a file. Every other body is a small JSON document, which is parsed before anybody is asked
+# who they are: some MB of it would hold up the process for seconds.
+FILES = frozenset({"/api/ingest/frames", "/api/cameras/import", "/events"})
+
 # "METHOD path" as FastAPI names the route -> the least role, or PUBLIC.
 ACCESS: dict[str, Role | None] = {
     "GET /_/health": PUBLIC,

@@ -41,7 +41,8 @@ Explain = Callable[[Request, Exception], Awaitable[Response]]
 class Edge:
     """The outermost layer of every function."""
 
-    def __init__(self, app: ASGIApp, function: str, max_body: int, explain: Explain) -> None:
+    def __init__(self, app: ASGIApp, function: str, max_body: Callable[[str], int], explain: Explain) -> None:
+        """`max_body` says for a path how many bytes a body may have."""
         self.app, self._function, self._max_body, self._explain = app, function, max_body, explain
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -65,13 +66,14 @@ class Edge:
             SECONDS.labels(self._function, route).observe(time.perf_counter() - started)
 
     async def _answer(self, scope: Scope, receive: Receive, headers: dict[bytes, bytes], answer: _Answer) -> None:
+        limit = self._max_body(scope["path"])
         announced = headers.get(b"content-length", b"0")
         failure: Exception | None = None
-        if announced.isdigit() and int(announced) > self._max_body:
-            failure = self._too_large()
+        if announced.isdigit() and int(announced) > limit:
+            failure = _too_large(limit)
         else:
             try:
-                await self.app(scope, self._bounded(receive, answer), answer.send)
+                await self.app(scope, _bounded(receive, answer, limit), answer.send)
             except Exception as error:
                 if answer.started:
                     raise
@@ -83,23 +85,26 @@ class Edge:
             response = await self._explain(Request(scope), failure)
             await response(scope, receive, answer.send)
 
-    def _bounded(self, receive: Receive, answer: _Answer) -> Receive:
-        """Counts the body as it arrives, since a Content-Length may be absent or lie."""
-        read = 0
 
-        async def bounded() -> Message:
-            nonlocal read
-            message = await receive()
-            read += len(message.get("body", b""))
-            if read > self._max_body:
-                answer.refused = self._too_large()
-                raise answer.refused
-            return message
+def _bounded(receive: Receive, answer: _Answer, limit: int) -> Receive:
+    """Counts the body as it arrives, since a Content-Length may be absent or lie."""
+    read = 0
 
-        return bounded
+    async def bounded() -> Message:
+        nonlocal read
+        message = await receive()
+        read += len(message.get("body", b""))
+        if read > limit:
+            answer.refused = _too_large(limit)
+            raise answer.refused
+        return message
 
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"the body is over {self._max_body // 1024 // 1024} MB", field="body", limit=self._max_body)
+    return bounded
+
+
+def _too_large(limit: int) -> TooLarge:
+    size = f"{limit >> 20} MB" if limit >= 1 << 20 else f"{limit >> 10} kB"
+    return TooLarge(f"the body is over {size}", field="body", limit=limit)
 
 
 class _Answer:

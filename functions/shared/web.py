@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from functions.shared import errors, logs
-from functions.shared.access import ACCESS, PUBLIC
+from functions.shared.access import ACCESS, FILES, PUBLIC
 from functions.shared.config import FunctionSettings, load
 from functions.shared.context import Context
 from functions.shared.edge import Edge
@@ -26,6 +26,7 @@ REFRESH_COOKIE = "gtv_refresh"
 # A page that signs in by cookie proves by this header that its own script asks, not another site's form.
 COOKIE_HEADER = "X-GTV-Console"
 MAX_BODY = 10 * 1024 * 1024
+MAX_JSON = 256 * 1024
 
 # First match counts, so a child stands above its parent; a test proves that every error has a row.
 STATUS: tuple[tuple[type[errors.GTVisionError], int], ...] = (
@@ -152,8 +153,12 @@ def create_app(
     app.add_exception_handler(errors.GTVisionError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_middleware(Edge, function=name, max_body=MAX_BODY, explain=_explain)
+    app.add_middleware(Edge, function=name, max_body=_max_body, explain=_explain)
     return app
+
+
+def _max_body(path: str) -> int:
+    return MAX_BODY if path in FILES else MAX_JSON
 
 
 async def start_database(context: Context) -> None:
@@ -223,7 +228,7 @@ def _name(loc: tuple[int | str, ...]) -> str:
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
-    message = f"there is no {request.url.path}" if error.status_code == 404 else str(error.detail)
+    message = f"there is no {request.url.path[:200]}" if error.status_code == 404 else str(error.detail)
     body = envelope(codes.get(error.status_code, "rejected"), message)
     return JSONResponse(body, error.status_code, error.headers)
 

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
 from functions.auth import keys
-from functions.shared.access import ACCESS, PUBLIC, Role
+from functions.shared.access import ACCESS, FILES, PUBLIC, Role
 from functions.shared.config import ReaderSettings
 from functions.shared.context import Context
 from functions.shared.contracts import new_id, now
@@ -57,6 +57,10 @@ def test_every_route_has_a_row_and_every_row_a_route() -> None:
     routes = set().union(*(routes_of(app_of(room)) for room in ROOMS))
     assert sorted(routes - ACCESS.keys()) == []
     assert sorted(ACCESS.keys() - routes) == [], "rows of routes that are not there"
+
+
+def test_paths_whose_body_may_be_a_file_are_routes() -> None:
+    assert {f"POST {path}" for path in FILES} <= ACCESS.keys()
 
 
 @pytest.mark.parametrize("room", ROOMS)

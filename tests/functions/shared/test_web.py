@@ -73,6 +73,7 @@ ROWS = {
 
 @pytest.fixture(autouse=True)
 def _rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("functions.shared.web.FILES", access.FILES | {"/t/upload"})
     for route, least in ROWS.items():
         monkeypatch.setitem(access.ACCESS, route, least)
 
@@ -123,6 +124,7 @@ async def test_an_unknown_route_and_a_wrong_method(client: httpx.AsyncClient) ->
     nowhere = await client.get("/api/nowhere")
     assert nowhere.status_code == 404
     assert check_envelope(nowhere)["message"] == "there is no /api/nowhere"
+    assert len((await client.get(f"/{'a' * 50_000}")).content) < 1000, "what was asked is not sent back at length"
     wrong = await client.delete("/t/open")
     assert wrong.status_code == 405
     assert check_envelope(wrong)["code"] == "method_not_allowed"
@@ -167,8 +169,17 @@ async def test_20_mb_are_refused(path: str, announced: bool, client: httpx.Async
     assert answer.status_code == 413, answer.text
     error = check_envelope(answer)
     assert error["code"] == "too_large"
-    assert "10 MB" in str(error["message"])
-    assert taken <= 12
+    assert ("10 MB" if path == "/t/upload" else "256 kB") in str(error["message"])
+    assert taken <= (12 if path == "/t/upload" else 1)
+
+
+async def test_json_that_would_hold_up_the_process_is_not_parsed(client: httpx.AsyncClient) -> None:
+    """Bodies are parsed before the caller is asked who they are."""
+    for path in ("/t/json", "/t/json/", "//t/json"):
+        answer = await client.post(path, content=b"[" + b"[]," * 100_000 + b"[]]")
+        assert answer.status_code == 413, path
+    fits = {"name": "n" * (web.MAX_JSON - 100), "password": "p" * 12}
+    assert (await client.post("/t/json", json=fits)).status_code == 200
 
 
 async def test_an_upload_below_the_limit(client: httpx.AsyncClient) -> None:
