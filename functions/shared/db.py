@@ -127,13 +127,20 @@ def translate(error: BaseException) -> DatabaseUnavailable | StorageFull | Misco
 
 
 def _engine(url: str, dialect: str, pool: int) -> AsyncEngine:
+    """`hide_parameters`: an error that reaches a log must not quote hashes, addresses and plates."""
     if dialect == "sqlite":
-        engine = create_async_engine(url, connect_args={"timeout": 30})
+        engine = create_async_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
         event.listen(engine.sync_engine, "connect", _sqlite_connect)
         event.listen(engine.sync_engine, "begin", _sqlite_begin)
         return engine
     return create_async_engine(
-        url, pool_size=pool, max_overflow=pool, pool_pre_ping=True, pool_timeout=10, connect_args={"timeout": 5}
+        url,
+        pool_size=pool,
+        max_overflow=pool,
+        pool_pre_ping=True,
+        pool_timeout=10,
+        connect_args={"timeout": 5},
+        hide_parameters=True,
     )
 
 

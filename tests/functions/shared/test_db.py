@@ -37,6 +37,18 @@ async def test_a_transaction_commits_at_its_end(database: Database) -> None:
     assert await names(database) == ["ana"]
 
 
+async def test_errors_quote_no_values(database: Database) -> None:
+    """An error that nobody expected goes into the log as it is, and rows hold hashes, addresses and plates."""
+    one, other = user("ana"), user("eva")
+    other.id, other.password_hash = one.id, "HASH-MARK"
+    async with database.transaction() as session:
+        session.add(one)
+    with pytest.raises(IntegrityError) as caught:
+        async with database.transaction() as session:
+            session.add(other)
+    assert "HASH-MARK" not in str(caught.value)
+
+
 async def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
     async def work() -> None:
         async with database.transaction() as session:
