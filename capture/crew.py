@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from capture.wire import LARGEST, LENGTHS, Beat, Leave, Read, Said, Stop, Tune, Tuning, pack, unpack
 from functions.shared import logs
-from functions.shared.config import CaptureSettings
+from functions.shared.config import CaptureSettings, bare_environ
 
 log = logs.get("capture.crew")
 START_S = 20.0  # a process that has not said a word by then is given up
@@ -76,6 +76,7 @@ class Hand:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "capture.worker", str(theirs.fileno()), self._settings.log_level,
                 self._settings.log_format, pass_fds=(theirs.fileno(),), stdin=asyncio.subprocess.DEVNULL,
+                env=bare_environ(),
             )  # fmt: skip
         finally:
             theirs.close()

@@ -21,6 +21,8 @@ Tell = Callable[[str, str, str], None]
 FIRST_BACKOFF_S, LAST_BACKOFF_S, STEADY_S = 0.5, 10.0, 60.0
 TRIES_AT_START = 3
 _MAX_LINE = 1 << 20
+# What a part writes, the database and the pictures of vehicles among it, is for this user alone.
+_UMASK = 0o077
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ class Child:
         # A session of its own: the terminal's Ctrl-C reaches the supervisor alone, which ends its children in order.
         process = self.process = await asyncio.create_subprocess_exec(
             *self.part.argv, env=dict(self.part.env), cwd=self.part.cwd, start_new_session=True, limit=_MAX_LINE,
+            umask=_UMASK,
             stdin=asyncio.subprocess.DEVNULL, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
         )  # fmt: skip
         self._enlist(f"add -{process.pid}")

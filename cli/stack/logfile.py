@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections import deque
 from pathlib import Path
+from typing import IO
 
 from functions.shared.logs import redact
 
@@ -14,12 +16,12 @@ _LOUD = ("error", "critical", "warning")
 
 
 class LogFile:
-    """Appends to FILE; over `max_bytes` it becomes FILE.1, which replaces the one before."""
+    """Appends to FILE, of mode 0600; over `max_bytes` it becomes FILE.1, which replaces the one before."""
 
     def __init__(self, path: Path, max_bytes: int = MAX_BYTES) -> None:
         self.path, self._max_bytes = path, max_bytes
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream = path.open("ab")
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._stream = _appending(path)
         self._size = path.stat().st_size
         self.tail: deque[str] = deque(maxlen=60)
 
@@ -36,7 +38,7 @@ class LogFile:
     def _turn(self) -> None:
         self._stream.close()
         self.path.replace(self.path.with_name(self.path.name + ".1"))
-        self._stream = self.path.open("ab")
+        self._stream = _appending(self.path)
         self._size = 0
 
     def close(self) -> None:
@@ -54,6 +56,10 @@ class LogFile:
         """As `warning`; where there is none, the last line as it is."""
         found = self.warning()
         return found if found[0] else (redact(next((line for line in reversed(self.tail) if line.strip()), "")), "")
+
+
+def _appending(path: Path) -> IO[bytes]:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600), "ab")
 
 
 def _facts(line: str) -> dict[str, object]:

@@ -17,6 +17,9 @@ from functions.shared.errors import Misconfigured
 
 # What a child of ours that is not Python may know of the environment: nothing secret.
 _PLAIN = (MARK, "PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
+# What only the functions need, and what only they and capture need.
+_OF_FUNCTIONS = ("GTV_ADMIN_PASSWORD", "GTV_DATABASE_URL", "GTV_S3_ACCESS_KEY", "GTV_S3_SECRET_KEY")
+_OF_BOTH = ("GTV_NATS_TOKEN", "GTV_FERNET_KEYS")
 _FRAME_HEADROOM = 1.5
 _DEFAULT_FRAMES = 536_870_912
 
@@ -75,7 +78,7 @@ def nats_config(folder: Path, port: int, monitor_port: int, environ: Mapping[str
 
 def nats_part(data_dir: Path, port: int, monitor_port: int, environ: Mapping[str, str]) -> Part:
     folder = data_dir.resolve() / "nats"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     config = folder / "nats.conf"
     config.unlink(missing_ok=True)
     descriptor = os.open(config, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -103,8 +106,7 @@ def capture_part(number: int, metrics_port: int, environ: Mapping[str, str]) -> 
     if env.get("GTV_POD_ID"):
         # Two pods of one name would take each other's cameras for their own.
         env["GTV_POD_ID"] += f"-{number}"
-    # What only the functions need stays with them.
-    for name in ("GTV_ADMIN_PASSWORD", "GTV_DATABASE_URL", "GTV_S3_ACCESS_KEY", "GTV_S3_SECRET_KEY"):
+    for name in _OF_FUNCTIONS:
         env.pop(name, None)
     return Part(
         f"capture-{number}", f"capture pod {number}", (sys.executable, "-m", "capture"), env,
@@ -117,6 +119,7 @@ def triton_part(port: int, metrics_port: int, environ: Mapping[str, str]) -> Par
     ports = ("--grpc-port", str(port), "--metrics-port", str(metrics_port))
     argv = (sys.executable, "-m", "cli.main", "triton", "--repository", environ["GTV_MODEL_REPOSITORY"], *ports)
     return Part(
-        "triton", "Triton", argv, dict(environ),
+        "triton", "Triton", argv,
+        {name: value for name, value in environ.items() if name not in (*_OF_FUNCTIONS, *_OF_BOTH)},
         http_probe(f"http://{LOOPBACK}:{metrics_port}/metrics", "Triton"), 300.0,
     )  # fmt: skip

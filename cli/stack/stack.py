@@ -18,6 +18,7 @@ from cli.stack.lock import DataLock
 from cli.stack.logfile import LogFile
 from cli.stack.options import NATS_PORT, StackOptions, check_settings, process_environ, require_pods
 from cli.stack.ports import LOOPBACK, free_port, require_free
+from functions.shared.config import bare_environ
 from functions.shared.errors import Unavailable
 from functions.shared.logs import redact
 
@@ -149,8 +150,9 @@ class Stack:
     def _watch(self) -> None:
         command = [sys.executable, "-I", str(Path(guardian.__file__)), self.run_id]
         self._guardian = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
-        )
+            command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True, env=bare_environ(),
+        )  # fmt: skip
 
     def _enlist(self, line: str) -> None:
         if self._guardian is not None and self._guardian.stdin is not None:

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary
 from functions.cameras import urls
 from functions.cameras.schemas import ProbeResult
 from functions.shared import logs
+from functions.shared.config import bare_environ
 from functions.shared.context import Context
 from functions.shared.errors import CameraUnavailable, Throttled
 from functions.shared.rtsp import REASONS
@@ -87,7 +88,7 @@ async def _ask_child(url: str, seconds: float) -> dict[str, Any]:
     """What the child found; a child that does not end within `seconds` is ended and the camera called silent."""
     child = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "functions.cameras.probe_child", str(OPEN_S),
-        stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
+        env=bare_environ(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,  # FFmpeg writes the URL there
     )  # fmt: skip
     try:

@@ -219,6 +219,14 @@ async def test_the_end_is_quick_and_complete(rig: Rig, cameras: RtspServer, how:
     assert await rig.holders() == {}
 
 
+async def test_workers_know_no_secret_but_the_address_they_are_told(rig: Rig, cameras: RtspServer) -> None:
+    """They take apart what cameras send; the pod has the keys and the token."""
+    await hold_four(rig, cameras, "pod-a")
+    (worker,) = rig.pods[0].workers()
+    assert any(name.startswith("GTV_") for name in psutil.Process(rig.pods[0].process.pid).environ())
+    assert not [name for name in worker.environ() if name.startswith("GTV_")]
+
+
 async def test_workers_end_when_their_pod_is_killed(rig: Rig, cameras: RtspServer) -> None:
     await hold_four(rig, cameras, "pod-a")
     workers = rig.pods[0].workers()

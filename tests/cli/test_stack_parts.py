@@ -51,6 +51,13 @@ def test_capture_gets_no_secret_of_the_functions() -> None:
     assert env["GTV_POD_ID"] == "north-2"
 
 
+def test_triton_gets_no_secret_at_all() -> None:
+    secrets = {"GTV_ADMIN_PASSWORD": "hush", "GTV_DATABASE_URL": "hush", "GTV_S3_ACCESS_KEY": "hush"}
+    secrets |= {"GTV_S3_SECRET_KEY": "hush", "GTV_NATS_TOKEN": "hush", "GTV_FERNET_KEYS": "hush"}
+    part = parts.triton_part(9000, 9001, {**PLAIN, **secrets, "GTV_MODEL_REPOSITORY": "/models"})
+    assert "hush" not in [*part.env.values(), *part.argv]
+
+
 def test_a_part_does_not_show_its_environment() -> None:
     assert "hush" not in repr(parts.capture_part(1, 9000, {**PLAIN, "GTV_FERNET_KEYS": "hush"}))
 
@@ -98,6 +105,15 @@ def test_a_log_stays_within_its_bound(tmp_path: Path) -> None:
     assert len(sizes) == 2
     assert max(sizes) <= 1000
     assert "line 0199" in (tmp_path / "part.log").read_text()
+
+
+def test_a_log_is_for_its_owner_alone(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "logs" / "part.log", max_bytes=10)
+    for _ in range(3):
+        log.write(b"a line\n")
+    log.close()
+    assert [stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "logs").iterdir()] == [0o600, 0o600]
+    assert stat.S_IMODE((tmp_path / "logs").stat().st_mode) == 0o700
 
 
 def test_a_reason_is_the_last_that_gives_one(tmp_path: Path) -> None:

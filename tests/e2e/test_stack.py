@@ -98,6 +98,14 @@ def test_a_killed_part_comes_back(standing: LocalRun, part: str) -> None:
     assert httpx.get(f"{run.url}/_/ready", timeout=10).status_code == 200
 
 
+def test_what_it_keeps_is_for_its_owner_alone(standing: LocalRun) -> None:
+    """Also where the folder itself was there before, open to everybody: plates, pictures, hashes, logs."""
+    folder = Path(standing.environ["GTV_DATA_DIR"])
+    kept = {path.relative_to(folder): path.stat().st_mode & 0o077 for path in folder.rglob("*")}
+    assert {Path("gtvision.db"), Path("logs/functions.log"), Path("nats/store")} <= kept.keys()
+    assert {str(path): oct(open_to) for path, open_to in kept.items() if open_to} == {}
+
+
 def test_a_second_run_on_the_same_data_is_refused(standing: LocalRun) -> None:
     run = standing
     done = gtvision("up", "--port", str(free_port()), environ=run.environ)

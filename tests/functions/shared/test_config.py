@@ -18,6 +18,15 @@ def test_every_kind_has_defaults_that_hold_and_describes_each_setting(kind: type
         assert field.description, f"{kind.__name__}.{name} has no description"
 
 
+def test_a_bare_environment_has_no_settings_and_no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GTV_FERNET_KEYS", "GTV_SECRETS_DIR", "AWS_ACCESS_KEY_ID", "NPM_TOKEN", "pgpassword", "X_API_KEY"):
+        monkeypatch.setenv(name, "hush")
+    monkeypatch.setenv("GTVISION_RUN", "7")
+    bare = config.bare_environ()
+    assert "hush" not in bare.values()
+    assert (bare["GTVISION_RUN"], "PATH" in bare) == ("7", True)
+
+
 def test_a_name_has_one_default_wherever_it_stands() -> None:
     defaults: dict[str, object] = {}
     for kind in config.all_kinds():
