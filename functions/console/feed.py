@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 
@@ -35,6 +36,8 @@ AT_ONCE_MS = 50
 BACKLOG = 256
 # Each open feed is a consumer of its own on the bus.
 MAX_READERS = 500
+# One account cannot take them all; a control room's many screens may share one.
+MAX_READERS_OF_ONE = 60
 
 Event = tuple[int, str, bytes]
 
@@ -64,26 +67,27 @@ class Feed:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._stop = asyncio.Event()
-        self._pumps: set[asyncio.Task[None]] = set()
+        self._readers: Counter[str] = Counter()
 
     def stop(self) -> None:
         self._stop.set()
 
-    async def open(self, after: int | None) -> AsyncIterator[bytes]:
+    async def open(self, after: int | None, user_id: str) -> AsyncIterator[bytes]:
         """The bytes of one feed. Raises Throttled or BusUnavailable before the first of them."""
-        if len(self._pumps) >= MAX_READERS:
+        if self._readers.total() >= MAX_READERS:
             raise Throttled("too many live feeds are open in this process", retry_after=10)
+        if self._readers[user_id] >= MAX_READERS_OF_ONE:
+            raise Throttled("this account has too many live feeds open; close some pages", retry_after=10)
         bus = await self._context.bus()
         if not bus.connected:
             raise BusUnavailable("NATS does not answer; the feed begins when it does")
-        return self._blocks(bus, await start_of(bus, after))
+        return self._blocks(bus, await start_of(bus, after), user_id)
 
-    async def _blocks(self, bus: Bus, start: Start) -> AsyncIterator[bytes]:
+    async def _blocks(self, bus: Bus, start: Start, user_id: str) -> AsyncIterator[bytes]:
         queue: asyncio.Queue[Event | None] = asyncio.Queue(BACKLOG)
         # A task of its own: where the reader goes away mid-wait, its consumer is still deleted.
         pump = asyncio.create_task(self._pump(bus, start.sequence, queue))
-        self._pumps.add(pump)
-        pump.add_done_callback(self._pumps.discard)
+        self._readers[user_id] += 1
         try:
             with READERS.track_inprogress():
                 yield f"retry: {RETRY_MS}\n\n".encode() + clock(start.sequence)
@@ -92,6 +96,8 @@ class Feed:
                 async for piece in self._until_the_end(bus, queue):
                     yield piece
         finally:
+            self._readers[user_id] -= 1
+            self._readers += Counter()  # drops names that count nothing
             pump.cancel()
 
     async def _until_the_end(self, bus: Bus, queue: asyncio.Queue[Event | None]) -> AsyncIterator[bytes]:

@@ -124,6 +124,28 @@ async def test_a_reader_who_leaves_takes_its_consumer_along(stack: Stack) -> Non
     await eventually(as_before)
 
 
+async def test_one_account_cannot_take_every_feed(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed_module, "MAX_READERS_OF_ONE", 2)
+    await stack.add_user("ana", "viewer")
+    greedy, other = await stack.cookies("ana", PASSWORD), await stack.cookies()
+    async with following(stack.url, greedy), following(stack.url, greedy):
+        async with httpx.AsyncClient(base_url=stack.url, cookies=greedy) as client:
+            refused = await client.get("/api/events")
+        assert refused.status_code == 429
+        assert refused.headers["retry-after"] == "10"
+        async with following(stack.url, other):
+            pass
+
+    async def again() -> bool:
+        async with (
+            httpx.AsyncClient(base_url=stack.url, cookies=greedy) as client,
+            client.stream("GET", "/api/events") as answer,
+        ):
+            return answer.status_code == 200
+
+    await eventually(again)
+
+
 async def test_cameras_are_told_without_their_secrets(stack: Stack) -> None:
     cookies = await stack.cookies()
     async with following(stack.url, cookies) as reader:
@@ -216,7 +238,7 @@ async def test_a_feed_lives_as_long_as_an_access_token(tmp_path: Path) -> None:
             ending.push_async_callback(context.close)
             feed = feed_module.Feed(context)
             await publish(stack, "AAA1A11")
-            text = b"".join([piece async for piece in await feed.open(0)]).decode()
+            text = b"".join([piece async for piece in await feed.open(0, "ana")]).decode()
     assert '"plate": "AAA1A11"' in text
     assert text.endswith(f"retry: {feed_module.AT_ONCE_MS}\n\n")
 
