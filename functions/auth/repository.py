@@ -43,6 +43,12 @@ async def user_named(session: AsyncSession, username: str) -> User | None:
     return (await session.scalars(select(User).where(User.username == username))).first()
 
 
+async def holds(session: AsyncSession, seen: User) -> bool:
+    """Whether a user is enabled and has the password seen before; a change waits till the transaction's end."""
+    same = select(User.id).where(User.id == seen.id, User.password_hash == seen.password_hash, User.disabled.is_(False))
+    return (await session.scalars(same.with_for_update(read=True))).first() is not None
+
+
 async def users_after(session: AsyncSession, user_id: str, limit: int) -> Sequence[User]:
     return (await session.scalars(select(User).where(User.id > user_id).order_by(User.id).limit(limit))).all()
 

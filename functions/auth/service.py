@@ -42,6 +42,9 @@ async def login(context: Context, username: str, password: str, address: str) ->
     pair = await keys.issue(context, user)
     async with context.db.transaction() as session:
         await repository.drop_expired(session, now() - timedelta(days=1))
+        # A password changed meanwhile has ended the sessions that it knew of; this one would outlive it.
+        if not await repository.holds(session, user):
+            raise NotAuthenticated(_WRONG)
         session.add(_row(context, user, pair))
     log.info("login", user_id=user.id, address=address)
     return user, pair

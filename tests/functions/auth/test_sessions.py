@@ -8,10 +8,13 @@ from typing import Any, Literal
 import httpx
 import pytest
 from argon2 import PasswordHasher
+from sqlalchemy import func, select, update
 
-from functions.auth import passwords, throttle
+from functions.auth import keys, passwords, throttle
 from functions.shared.config import FunctionSettings
+from functions.shared.context import Context
 from functions.shared.errors import DatabaseUnavailable, NotAuthenticated, Throttled
+from functions.shared.tables import RefreshToken, User
 from functions.shared.web import ACCESS_COOKIE, COOKIE_HEADER, REFRESH_COOKIE
 from tests.functions.auth.conftest import PASSWORD
 from tests.functions.serving import Served
@@ -150,6 +153,24 @@ async def test_refresh_without_a_token_says_so(auth: Served) -> None:
         answer = await auth.client.post("/api/auth/refresh", json=body)
         assert answer.status_code == 401
         assert "no refresh token" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("change", [{"password_hash": "other"}, {"disabled": True}])
+async def test_a_change_during_a_sign_in_leaves_no_session_behind(
+    auth: Served, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The change ends the sessions that are there; the one that is just being made would outlive it."""
+    issue = keys.issue
+
+    async def changed_meanwhile(context: Context, user: User, family: str | None = None) -> keys.Pair:
+        async with context.db.transaction() as session:
+            await session.execute(update(User).where(User.id == user.id).values(**change))
+        return await issue(context, user, family)
+
+    monkeypatch.setattr(keys, "issue", changed_meanwhile)
+    assert (await sign_in(auth.client)).status_code == 401
+    async with auth.context.db.read() as session:
+        assert await session.scalar(select(func.count()).select_from(RefreshToken)) == 0
 
 
 async def test_guessing_is_slowed_for_one_account_and_address_alone(auth: Served) -> None:
