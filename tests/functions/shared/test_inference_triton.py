@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -185,9 +186,14 @@ async def test_a_dead_model_process_shows_in_check_alone(repository: Path, tmp_p
     assert server.pid is None
 
 
-def test_a_server_that_cannot_start_says_why(tmp_path: Path) -> None:
+def test_a_server_that_cannot_start_says_why(repository: Path, tmp_path: Path) -> None:
     with pytest.raises(Misconfigured, match="lacks alpr"):
         TritonServer(tmp_path).start()
+    broken = tmp_path / "broken"
+    shutil.copytree(repository, broken)
+    (broken / "plate_ocr" / "1" / "model.onnx").write_bytes(b"no model")
+    with pytest.raises(Misconfigured, match=r"tritonserver ended at start: .*plate_ocr"):
+        TritonServer(broken).start()
 
 
 def test_nobody_can_hand_it_a_model(server: TritonServer, tmp_path: Path) -> None:
