@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from functions.shared.errors import Rejected, Throttled
 
@@ -22,6 +23,17 @@ class _Count:
     failures: int = 0
 
 
+def network_of(address: str) -> str:
+    """Whose address it is: of IPv6 the first 64 bits, since every line has as many addresses as it likes below them."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if not isinstance(found, IPv6Address):
+        return str(found)
+    return str(found.ipv4_mapped or IPv6Network((int(found), 64), strict=False))
+
+
 class Throttle:
     """Counts an attempt before its password is checked, so that many at once cannot slip through; a success is
     given back. The account alone is no key: a stranger must not be able to lock somebody out."""
@@ -34,6 +46,7 @@ class Throttle:
     def attempt(self, username: str, address: str) -> Iterator[None]:
         """One try, made by the block. It counts as failed when the block raises Rejected, and not at all when a part
         of ours fails. Raises Throttled, with the seconds to wait, when too many failed within the window."""
+        address = network_of(address)
         # The address first: one that is put off gets no rows for other names, by which it could push its own out.
         rows = [self._room((key, address), limit) for key, limit in (("", PER_ADDRESS), (username, PER_ACCOUNT))]
         for count in rows:

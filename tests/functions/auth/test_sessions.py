@@ -220,6 +220,17 @@ def test_an_address_that_is_put_off_cannot_push_its_own_count_out() -> None:
             succeed(brake, f"other{number}", "10.0.0.1")
 
 
+def test_the_addresses_of_one_line_are_counted_as_one() -> None:
+    brake = throttle.Throttle()
+    for number in range(throttle.PER_ACCOUNT):
+        fail(brake, "ana", f"2001:db8:0:7::{number:x}")
+    with pytest.raises(Throttled):
+        succeed(brake, "ana", "2001:db8:0:7:ffff::1")
+    succeed(brake, "ana", "2001:db8:0:8::1")
+    assert throttle.network_of("::ffff:10.0.0.1") == throttle.network_of("10.0.0.1") == "10.0.0.1"
+    assert throttle.network_of("a unix socket") == "a unix socket"
+
+
 def test_signing_in_rightly_is_never_braked() -> None:
     brake = throttle.Throttle()
     for _ in range(10 * throttle.PER_ADDRESS):

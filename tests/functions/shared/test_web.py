@@ -248,7 +248,13 @@ async def test_openapi_and_its_page(client: httpx.AsyncClient) -> None:
     described = (await client.get("/api/openapi.json")).json()
     assert "/t/json" in described["paths"]
     assert "/_/health" not in described["paths"]
-    assert (await client.get("/api/docs")).status_code == 200
+    page = await client.get("/api/docs")
+    assert page.status_code == 200
+    policy = page.headers["content-security-policy"]
+    assert "connect-src 'self';" in policy
+    scripts = re.findall(r'<(?:script|link)[^>]+(?:src|href)="(https://[^/"]+)', page.text)
+    assert scripts
+    assert all(host in policy for host in scripts), "the page could not load what it names"
 
 
 def test_a_route_without_a_row_does_not_start() -> None:
