@@ -18,6 +18,8 @@ from functions.shared.errors import CameraUnavailable
 SCHEMES = ("rtsp", "rtsps")
 # A stream may name nothing but its own transport: without this a playlist or redirect could read local files.
 PROTOCOLS = "rtsp,rtsps,rtp,srtp,tcp,tls"
+# 8K and somewhat more. A few bytes can announce a picture whose decoding would take the memory of the whole machine.
+MAX_PIXELS = 40_000_000
 
 REASONS: dict[str, str] = {
     "bad_url": "the address is not an rtsp:// or rtsps:// URL with a host",
@@ -82,11 +84,19 @@ def open_stream(url: str, timeout_s: float) -> Any:
     except Exception as error:
         raise _explain_open(error, url, timeout_s, time.monotonic() - started) from None
     try:
-        stream_facts(container)
+        _bound(container)
     except CameraUnavailable:
         container.close()
         raise
     return container
+
+
+def _bound(container: Any) -> None:
+    """Keep the decoder off pictures over MAX_PIXELS, also off those that the stream changes to later."""
+    facts = stream_facts(container)
+    if facts.width * facts.height > MAX_PIXELS:
+        raise failure("unsupported_codec", f"{facts.width} x {facts.height} pixels are too many")
+    container.streams.video[0].codec_context.options = {"max_pixels": str(MAX_PIXELS)}
 
 
 def stream_facts(container: Any) -> StreamFacts:

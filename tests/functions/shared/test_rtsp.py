@@ -39,6 +39,24 @@ def test_facts_of_a_stream(server: RtspServer, name: str, facts: tuple[object, .
         container.close()
 
 
+def test_a_picture_too_large_is_refused_and_one_that_grows_is_not_decoded(
+    server: RtspServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clip has 640 x 360 pixels; what it announces is believed at first, what the decoder meets counts."""
+    monkeypatch.setattr(rtsp, "MAX_PIXELS", 640 * 360 - 1)
+    with pytest.raises(CameraUnavailable, match="640 x 360 pixels are too many"):
+        rtsp.open_stream(server.urls["h264"], 5.0)
+    with monkeypatch.context() as lying:
+        lying.setattr(rtsp, "stream_facts", lambda _: rtsp.StreamFacts("h264", 16, 16, 25.0))
+        container = rtsp.open_stream(server.urls["h264"], 5.0)
+    try:
+        packet = next(packet for packet in container.demux(container.streams.video[0]))
+        with pytest.raises(av.error.FFmpegError):
+            packet.decode()
+    finally:
+        container.close()
+
+
 def test_a_password_opens_a_locked_stream(server: RtspServer) -> None:
     rtsp.open_stream(server.login_url("locked"), 5.0).close()
 
