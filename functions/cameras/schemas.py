@@ -43,7 +43,7 @@ Name = Annotated[str, Field(min_length=1, max_length=120), Clean, Line]
 Group = Annotated[str, Field(pattern=CAMERA_ID)]
 Location = Annotated[str, Field(max_length=200), Clean, Line]
 Notes = Annotated[str, Field(max_length=4000), Clean]
-Fps = Annotated[float, Field(ge=0.1, le=30, description="frames published a second at the most")]
+Fps = Annotated[float, Field(ge=0.1, le=60, description="frames published a second at the most")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Quality = Annotated[int, Field(ge=40, le=100)]
 Side = Annotated[int, Field(ge=320, le=7680, description="longer side of published frames, px")]
@@ -136,6 +136,7 @@ class StatusView(BaseModel):
     state: State
     reason: str = ""
     reason_code: str = ""
+    mend: str = Field("", description="what to do about it; empty where nothing is to be done")
     since: datetime | None = None
     updated_at: datetime | None = None
     last_frame_at: datetime | None = None

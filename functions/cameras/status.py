@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from pydantic import ValidationError
 
 from functions.cameras.feed import bus_soon
+from functions.cameras.probe import MENDS
 from functions.cameras.schemas import StatusView
 from functions.shared.context import Context
 from functions.shared.contracts import CameraStatus, now
@@ -18,6 +19,16 @@ from functions.shared.topology import STATUS_KV
 # A pod writes a status at least every few seconds; one older than this is nobody's.
 STALE = timedelta(seconds=15)
 NO_POD = "no capture pod reports on it; is capture running, and has it room for one more camera?"
+
+# What to do about a state; beside what the probe knows of a stream, what can be wrong around it.
+STATUS_MENDS = {
+    **MENDS,
+    "bus_away": "start NATS, or correct GTV_NATS_URL",
+    "credentials": "give the camera its address again, or add the old key to GTV_FERNET_KEYS",
+    "no_pod": "start capture, or one more capture pod",
+    "no_room": "start one more capture pod, or raise GTV_MAX_CAMERAS",
+    "slow": "check the network and the camera's own frame rate, or ask for fewer frames",
+}
 
 
 async def statuses(context: Context) -> Mapping[str, CameraStatus] | None:
@@ -40,8 +51,12 @@ async def status_of(context: Context, camera: Camera) -> StatusView:
 
 
 def view(camera: Camera, known: Mapping[str, CameraStatus] | None, at: datetime | None = None) -> StatusView:
-    """What is true of a camera, given what its pod last said."""
-    at = at or now()
+    """What is true of a camera, given what its pod last said, and what to do where something is wrong."""
+    found = _found(camera, known, at or now())
+    return found.model_copy(update={"mend": STATUS_MENDS.get(found.reason_code, "")})
+
+
+def _found(camera: Camera, known: Mapping[str, CameraStatus] | None, at: datetime) -> StatusView:
     if not camera.enabled:
         return StatusView(
             camera_id=camera.id, state="disabled", reason="it is switched off", reason_code="disabled",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ async def test_cameras_show_their_state_and_follow_it(stack: Stack, browser: Bro
         assert await seat.page.locator(".camera-table tbody tr").first.get_attribute("data-id") == "gate-2"
         await seat.shows('[data-id="gate-2"] .state', "Offline")
         await seat.shows('[data-id="gate-2"] .why', "The camera refused user name or password (401)")
+        await seat.shows('[data-id="gate-2"] .mend', re.compile("^Check user and password"))
         await seat.shows('[data-id="gate-1"] .state', "Online")
         row = await seat.text('[data-id="gate-1"]')
         for words in ("H.264", "25 fps", "1920 × 1080", "keyframes alone (one each 1 s)"):
@@ -63,6 +65,7 @@ async def test_an_operator_adds_changes_and_deletes_a_camera(stack: Stack, brows
         await seat.page.fill("#f-rtsp_url", "rtsp://u:s3cret-pass@127.0.0.1:9/live")
         await seat.page.locator("dialog").get_by_role("button", name="Test").click()
         await seat.shows(".probe-result strong", "Nothing listens at this address and port")
+        assert "Check the port (554 is usual)" in await seat.text(".probe-result")
         await seat.page.get_by_role("button", name="Save").click()
         await seat.has("dialog", 0)
         await seat.shows(".cell-name strong", "Gate One")

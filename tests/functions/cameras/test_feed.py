@@ -204,6 +204,11 @@ async def test_the_status_is_what_the_pod_said_and_offline_when_it_falls_silent(
     silent = (await client.get("/api/cameras/cam-1/status")).json()
     assert (silent["state"], silent["reason_code"], silent["codec"]) == ("offline", "no_pod", "h264")
     assert "no capture pod reports on it" in silent["reason"]
+    assert silent["mend"] == "start capture, or one more capture pod"
+    assert online["mend"] == ""
+    await put(bus, reported("cam-1", state="offline", reason_code="unauthorized", reason="refused"))
+    refused = (await client.get("/api/cameras/cam-1/status")).json()
+    assert "check user and password" in refused["mend"]
     await bus.kv_put(STATUS_KV, "cam-1", b"not a status")
     broken = (await client.get("/api/cameras/cam-1/status")).json()
     assert broken["state"] == "offline"

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from functions.cameras.status import STATUS_MENDS
 from functions.console.assets import ROOT
 from functions.shared.contracts import CameraState
 from functions.shared.rtsp import REASONS
@@ -17,7 +18,7 @@ FORMS = ("one", "other")
 FAMILIES = {
     "counts": [f"{state}.{form}" for state in ("offline", "degraded", "unknown") for form in FORMS],
     "decode": ["keyframes", "all"],
-    "error": None, "reason": None, "part": None,
+    "error": None, "mend": None, "reason": None, "part": None,
     "feed": ["connecting", "live", "lost"],
     "format": ["br_old", "br_mercosul", "unknown"],
     "import.mode": ["all", "valid"],
@@ -95,5 +96,11 @@ def test_every_key_that_is_asked_for_is_there(call: str) -> None:
 
 def test_every_reason_of_a_stream_has_words() -> None:
     known = words("pt-BR")
-    extra = {"disabled", "bus_away", "no_pod", "opening", "recovering", "credentials"}
+    extra = {"disabled", "bus_away", "no_pod", "no_room", "opening", "recovering", "credentials"}
     assert {f"reason.{code}" for code in {*REASONS, *extra}} <= set(known)
+
+
+def test_every_reason_that_can_be_mended_says_how() -> None:
+    known = {key.removeprefix("mend.") for key in words("en") if key.startswith("mend.")}
+    assert known == STATUS_MENDS.keys()
+    assert REASONS.keys() <= known

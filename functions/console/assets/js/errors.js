@@ -11,10 +11,11 @@ export function sentence(error) {
   return maybe(`error.${error.code}`, error.message);
 }
 
-/** What a camera's stream refused, by its short word where the dictionary has it. */
-export function cameraSentence(error) {
-  const reason = error.details.reason;
-  return reason ? maybe(`reason.${reason}`, error.message) : sentence(error);
+/** What a camera's stream refused, by its short word where the dictionary has it, and what to do about it. */
+export function cameraWords(error) {
+  const { mend, reason } = error.details;
+  if (!reason) return [sentence(error)];
+  return [maybe(`reason.${reason}`, error.message), maybe(`mend.${reason}`, mend)].filter(Boolean);
 }
 
 // What the functions say of inputs, in their own English, and the key of the reader's words for it.

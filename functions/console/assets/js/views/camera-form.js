@@ -4,7 +4,7 @@ import { ApiError, ask, onceKey } from "../api.js";
 import { cameras } from "../cameras-store.js";
 import { openDialog, toast } from "../dialog.js";
 import { fill, h } from "../dom.js";
-import { cameraSentence, clearErrors, field, showError, showErrors } from "../errors.js";
+import { cameraWords, clearErrors, field, showError, showErrors } from "../errors.js";
 import { number, t } from "../i18n.js";
 
 const CODECS = { h264: "H.264", hevc: "H.265", h265: "H.265", mpeg4: "MPEG-4", mjpeg: "MJPEG" };
@@ -59,7 +59,7 @@ class CameraForm {
       this.#probed,
       field(t("form.location"), this.#input("location", { maxlength: 200 })),
       h("div", { class: "two" },
-        field(t("form.fps"), this.#input("sample_fps", { type: "number", min: 0.1, max: 30, step: "any", value: 1, required: true }), t("form.fps.help")),
+        field(t("form.fps"), this.#input("sample_fps", { type: "number", min: 0.1, max: 60, step: "any", value: 1, required: true }), t("form.fps.help")),
         h("div", { class: "field check" }, h("label", { for: gate.id }, gate, t("form.gate")), h("p", { class: "help" }, t("form.gate.help")))),
       this.#more(changing), this.#fault,
       h("div", { class: "actions" },
@@ -112,7 +112,10 @@ class CameraForm {
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
       if (error.fields.length) showErrors(this.element, error, this.#fault);
-      else this.#say("bad", [h("strong", {}, cameraSentence(error)), error.details.mend]);
+      else {
+        const [what, ...mend] = cameraWords(error);
+        this.#say("bad", [h("strong", {}, what), ...mend]);
+      }
     } finally {
       button.disabled = false;
       button.textContent = t("camera.probe");

@@ -4,13 +4,13 @@ import { ApiError, ask } from "../api.js";
 import { cameras, stateOf } from "../cameras-store.js";
 import { confirmed, toast } from "../dialog.js";
 import { fill, h, setText } from "../dom.js";
-import { cameraSentence, sentence } from "../errors.js";
+import { cameraWords, sentence } from "../errors.js";
 import { ago, number, plural, t } from "../i18n.js";
 import { may } from "../session.js";
 import { openCameraForm, streamWords } from "./camera-form.js";
 import { openImport } from "./camera-import.js";
 import { showPicture } from "./card.js";
-import { reasonOf, stateBadge } from "./state.js";
+import { mendOf, reasonOf, stateBadge } from "./state.js";
 
 const STATES = ["online", "degraded", "offline", "provisioning", "disabled", "unknown"];
 const RANK = { offline: 0, unknown: 1, degraded: 2, provisioning: 3, online: 4, disabled: 5 };
@@ -136,7 +136,7 @@ function cameraRow(id) {
     if (text !== drawn) {
       drawn = text;
       fill(name, h("strong", {}, camera.name), h("code", {}, id), camera.location && h("span", { class: "muted" }, camera.location));
-      fill(state, stateBadge(stateOf(camera)), h("span", { class: "why" }, reasonOf(camera)), age);
+      fill(state, stateBadge(stateOf(camera)), h("span", { class: "why" }, reasonOf(camera)), h("span", { class: "mend muted" }, mendOf(camera)), age);
       fill(video, videoWords(camera.status));
       fill(reading, readingWords(camera));
       if (actions) fill(actions, actionButtons(camera));
@@ -184,7 +184,7 @@ async function probe(camera, button) {
     toast(`${camera.name}: ${streamWords(found)}`);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
-    toast(`${camera.name}: ${cameraSentence(error)}`, "bad");
+    toast(`${camera.name}: ${cameraWords(error).join(". ")}`, "bad");
   } finally {
     button.disabled = false;
     button.textContent = label;

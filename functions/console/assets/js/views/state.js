@@ -12,3 +12,9 @@ export function reasonOf(camera) {
   const { reason, reason_code: code } = camera.status ?? {};
   return code ? maybe(`reason.${code}`, reason) : reason ?? "";
 }
+
+/** What to do about it; empty where nothing is to be done. */
+export function mendOf(camera) {
+  const { mend, reason_code: code } = camera.status ?? {};
+  return code ? maybe(`mend.${code}`, mend) : "";
+}
