@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
@@ -14,7 +15,7 @@ from cli import account, cameras, db, detections, keys, status
 from cli.lazy import Later, group_of
 from cli.output import print_error
 from cli.state import DEFAULT_URL, Root
-from functions.shared.errors import GTVisionError, InvalidInput
+from functions.shared.errors import GTVisionError, InvalidInput, StorageFull
 from functions.shared.exits import EXITS, INTERRUPTED, OK, USAGE, exit_code
 
 _CODES = {code: meaning for _, code, meaning in reversed(EXITS)}
@@ -79,9 +80,21 @@ def run(argv: Sequence[str]) -> int:
         # The reader of our output has gone (`| head`): nothing is wrong, and nothing more can be said.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:
+        full = _full(error)
+        print_error(full, as_json)
+        return exit_code(full)
     except _CommandLineError as error:
         return _usage(error, as_json)
     return answer if isinstance(answer, int) else OK
+
+
+def _full(error: OSError) -> StorageFull:
+    """A full disk, wherever it was met; anything else of the system's is a bug, and raised again."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    where = f" while {error.filename} was written" if error.filename else ""
+    return StorageFull(f"the disk is full{where}", mend="free space, or set GTV_DATA_DIR elsewhere; nothing is lost")
 
 
 def _usage(error: Exception, as_json: bool) -> int:

@@ -52,9 +52,12 @@ def nats_token(data_dir: Path) -> str:
     path = data_dir / "keys" / "nats.token"
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        # Never half a token under its name, not even on a full disk: it would hold from then on.
+        draft = path.with_name(".nats.token.new")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as stream:
             stream.write(secrets.token_urlsafe(32))
+        draft.replace(path)
     return path.read_text().strip()
 
 

@@ -132,6 +132,17 @@ def test_a_file_that_is_not_there(platform: Platform, tmp_path: Path) -> None:
     assert platform("cameras", "import", str(tmp_path / "none.csv")).code == 2
 
 
+@pytest.mark.parametrize(("megabytes", "said"), [(20, "over 10 MB"), (3, "over 2 MB")])
+def test_a_file_that_is_too_large_is_refused(platform: Platform, tmp_path: Path, megabytes: int, said: str) -> None:
+    """What is huge is not even sent; what is large the API refuses."""
+    file = tmp_path / "large.csv"
+    file.write_bytes(b"name,rtsp_url\n" + b"x" * megabytes * 1024 * 1024)
+    done = platform("cameras", "import", str(file), "--json")
+    assert done.code == 2
+    assert json.loads(done.err)["error"]["code"] == "too_large"
+    assert said in done.err
+
+
 def test_no_detection_is_an_empty_list(platform: Platform) -> None:
     assert platform("detections", "list", "--json").json == {"items": []}
     assert "Nothing" in platform("detections", "list").out

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 import pytest
 
-from cli.client import STATUS_KIND, error_of, tree
+from cli.client import STATUS_KIND, Client, error_of, tree
 from cli.lazy import walk
 from cli.main import LATER, app, run
 from functions.shared import errors, web
 from functions.shared.errors import GTVisionError
 from functions.shared.exits import EXITS, exit_code
+from tests.support.cli import environ_of, gtvision
+from tests.support.ports import free_port
 
 # The contract with scripts: written out here, so that a change of the table is a change of this test.
 CODES = {
@@ -63,9 +67,27 @@ def test_an_unknown_answer_is_a_bug_not_a_crash(status: int) -> None:
     assert exit_code(error_of(_answer(status, text="?"))) == 1
 
 
-def test_a_refused_connection_says_what_to_do(capsys: pytest.CaptureFixture[str], tmp_path: object) -> None:
-    error = errors.Unavailable("gone")
-    assert exit_code(error) == 6
+def test_a_refused_connection_says_what_to_do() -> None:
+    with Client(f"http://127.0.0.1:{free_port()}", token="x") as client, pytest.raises(errors.Unavailable) as caught:
+        client.get("/api/cameras")
+    assert "gtvision up" in str(caught.value.details["mend"])
+    assert exit_code(caught.value) == 6
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("gtvision ", "cameras"),
+        ("gtvision cam", "cameras"),
+        ("gtvision cameras pr", "probe"),
+        ("gtvision demo s", "score"),
+    ],
+)
+def test_the_shell_completes_commands(typed: str, offered: str, tmp_path: Path) -> None:
+    asked = {"_GTVISION_COMPLETE": "complete_bash", "COMP_WORDS": typed, "COMP_CWORD": str(typed.count(" "))}
+    done = gtvision(environ=environ_of(tmp_path, **asked))
+    assert done.code == 0, done.err
+    assert offered in done.out.split()
 
 
 @pytest.mark.parametrize("argv", [["nonsense"], ["cameras", "show"], ["detections", "list", "--limit", "0"]])
