@@ -11,6 +11,7 @@ import pytest
 from functions.shared.contracts import CameraState, CameraStatusChanged, FrameMeta, frame_id, now
 from tests.e2e.seat import BAD_INPUT, seated
 from tests.functions.console.stack import Stack, picture
+from tests.support.rtsp import make_clip, silent_listener, start_rtsp
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -81,6 +82,46 @@ async def test_an_operator_adds_changes_and_deletes_a_camera(stack: Stack, brows
         await seat.shows(".empty h2", "No cameras yet")
         assert "s3cret-pass" not in await seat.page.content()
         assert seat.complaints.except_for(BAD_INPUT, "502 (Bad Gateway)") == []
+
+
+async def test_a_test_of_an_address_says_what_is_wrong_and_what_to_do(
+    stack: Stack, browser: Browser, tmp_path: Path
+) -> None:
+    clips = {
+        "locked": make_clip(tmp_path / "h264.mp4", seconds=2),
+        "hevc": make_clip(tmp_path / "hevc.mp4", 640, 480, seconds=2, codec="hevc"),
+        "sound": make_clip(tmp_path / "sound.mp4", seconds=2, audio_only=True),
+    }
+    with start_rtsp(clips, auth={"locked": ("op", "s3cret")}) as server, silent_listener() as silent:
+        shown = {
+            server.urls["locked"]: ("The camera refused user name or password (401)", "Check user and password"),
+            server.urls["sound"]: ("The stream has no video", "Choose a stream with video"),
+            silent: ("The camera sends no frames", "Restart the camera"),
+            server.urls["hevc"]: ("H.265 · 640 × 480 · 25 fps", "H.264 shows everywhere"),
+        }
+        async with seated(browser, stack) as seat:
+            await seat.sign_in()
+            await seat.go("cameras")
+            await seat.page.get_by_role("button", name="Add camera").click()
+            for address, (what, mend) in shown.items():
+                await seat.page.fill("#f-rtsp_url", address)
+                await seat.page.locator("dialog").get_by_role("button", name="Test").click()
+                await seat.shows(".probe-result strong", what)
+                assert mend in await seat.text(".probe-result")
+            assert seat.complaints.except_for("502 (Bad Gateway)") == []
+
+
+async def test_a_file_of_20_mb_is_refused_in_words(stack: Stack, browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "cameras.csv"
+    file.write_bytes(b"name,rtsp_url\n" + b"x" * 20 * 1024 * 1024)
+    async with seated(browser, stack) as seat:
+        await seat.sign_in()
+        await seat.go("cameras")
+        await seat.page.get_by_role("button", name="Import CSV").click()
+        await seat.page.set_input_files("#csv-file", file)
+        await seat.page.get_by_role("button", name="Try", exact=True).click()
+        await seat.shows(".report .form-error", "The file is too large. Divide it, then try again.")
+        assert seat.complaints.except_for("413 (") == []
 
 
 async def test_cameras_from_a_file(stack: Stack, browser: Browser, tmp_path: Path) -> None:
