@@ -7,6 +7,7 @@ beside v1. Times are timezone-aware UTC. The body of a frame is its JPEG, its fa
 from __future__ import annotations
 
 import uuid
+from abc import ABC, abstractmethod
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import ClassVar, Literal
@@ -37,7 +38,7 @@ class CameraState(StrEnum):
     DISABLED = "disabled"
 
 
-class Message(BaseModel):
+class Message(BaseModel, ABC):
     """A CloudEvent: `id` is also the message id by which JetStream drops repeats."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -50,8 +51,9 @@ class Message(BaseModel):
     occurred_at: AwareDatetime = Field(default_factory=now)
 
     @property
+    @abstractmethod
     def subject(self) -> str:
-        raise NotImplementedError
+        """Where the message is published."""
 
 
 class CameraMessage(Message):
