@@ -38,7 +38,7 @@ class NatsServer:
         config = self.folder / "nats.conf"
         config.write_text(
             f"listen: 127.0.0.1:{self.port}\nhttp: 127.0.0.1:{self.monitor_port}\nmax_payload: 8MB\n"
-            f'jetstream {{ store_dir: "{self.folder / "store"}", max_mem: 1G, max_file: 4G }}\n'
+            f'jetstream {{ store_dir: "{self.folder / "store"}", max_mem: 2G, max_file: 16G }}\n'
             + (f'authorization {{ token: "{self.token}" }}\n' if self.token else "")
         )
         with (self.folder / "nats.log").open("ab") as log:

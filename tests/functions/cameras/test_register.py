@@ -143,7 +143,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"id": "a/b"}, "id"),
     ({"id": "probe"}, "id"),
     ({"sample_fps": 0.05}, "sample_fps"),
-    ({"sample_fps": 31}, "sample_fps"),
+    ({"sample_fps": 61}, "sample_fps"),
     ({"sample_fps": "fast"}, "sample_fps"),
     ({"motion_threshold": 1.5}, "motion_threshold"),
     ({"jpeg_quality": 39}, "jpeg_quality"),
