@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import nats.js.errors
 from nats.js import JetStreamContext
 from nats.js.api import StreamConfig
@@ -20,9 +18,6 @@ from functions.shared.topology import (
 )
 
 _WINDOW_S = 120.0
-# JetStream's codes for no room, in its file store and in its memory, and how often and when to ask again.
-_NO_ROOM = (10047, 10028)
-_PAUSES_S = (0.1, 0.3, 1.0)
 
 
 async def lay(js: JetStreamContext, settings: Settings) -> None:
@@ -40,24 +35,11 @@ async def _ensure_stream(js: JetStreamContext, config: StreamConfig) -> None:
     try:
         present = (await js.stream_info(str(config.name))).config
     except nats.js.errors.NotFoundError:
-        await _add_stream(js, config)
+        await js.add_stream(config)
         return
     wanted = {name: value for name, value in config.as_dict().items() if value is not None}
     if any(present.as_dict().get(name) != value for name, value in wanted.items()):
         await js.update_stream(config)
-
-
-async def _add_stream(js: JetStreamContext, config: StreamConfig) -> None:
-    """Two that lay the topology at once reserve a stream's max_bytes twice for a moment: then the room is back."""
-    for pause in _PAUSES_S:
-        try:
-            await js.add_stream(config)
-            return
-        except nats.js.errors.ServerError as error:
-            if error.err_code not in _NO_ROOM:
-                raise
-        await asyncio.sleep(pause)
-    await js.add_stream(config)
 
 
 async def _ensure_bucket(js: JetStreamContext, bucket: Bucket, settings: Settings) -> None:
