@@ -16,6 +16,7 @@ from nats.js.api import ConsumerConfig, StreamConfig
 from functions.shared import config, topology
 from functions.shared.config import Settings
 from infra import generate, stack, workloads
+from tests.support.require import require
 
 ROOT = stack.ROOT
 Manifest = dict[str, Any]
@@ -60,8 +61,7 @@ def test_the_published_schemas() -> None:
     schemas = ROOT.parent / "shared" / "crds"
     if not (tool.exists() and schemas.exists()):
         pytest.skip("the schemas of the custom resources are not beside the repository")
-    if importlib.util.find_spec("jsonschema") is None:
-        pytest.skip("jsonschema is not installed")
+    require(importlib.util.find_spec("jsonschema"), "jsonschema is not installed (the lock has it)")
     command = [sys.executable, str(tool), str(schemas), *map(str, FILES)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=170, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
