@@ -13,8 +13,12 @@ from typing import Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
-PlateFormat = Literal["br_old", "br_mercosul"]
+from functions.shared.formats import DEFAULT
+
+PlateFormat = str
+"""A name of `formats.PATTERNS`."""
 VehicleType = Literal["car", "motorcycle", "bus", "truck"]
+VehicleColor = Literal["white", "silver", "grey", "black", "red", "blue", "green", "yellow", "brown", "other"]
 Point = tuple[float, float]
 
 
@@ -53,17 +57,33 @@ class Box(_Frozen):
 
 
 class Candidate(_Frozen):
-    """One possible text of a plate. `confidence` is 0..1, the mean probability of its characters."""
+    """One possible text of a plate. `confidence` 0..1 is the calibrated probability that all of it is right."""
 
     text: str
     confidence: float
+    format: PlateFormat | None = None
+
+
+class FormatLattice(_Frozen):
+    """What a picture says of a plate if it has a certain format.
+
+    `log` is the natural log of the evidence for the format, its prior included; `places` has for each place the
+    natural logs of the likeliest characters' probabilities. What a place does not list is as likely as LEAST_LISTED.
+    """
+
+    log: float
+    places: tuple[dict[str, float], ...]
+
+
+LEAST_LISTED = 1e-4
 
 
 class PlateReading(_Frozen):
     """A plate and what it says.
 
-    `text` has no separator; `format` is None when no Brazilian format fits; `corners` runs from the
-    top left clockwise; `candidates` is best first and begins with `text` itself.
+    `text` has no separator; `format` is None when none of the formats asked for fits; `corners` runs from the
+    top left clockwise; `candidates` is best first and begins with `text` itself; `lattice` is by format, empty for a
+    text of none.
     """
 
     text: str
@@ -73,14 +93,18 @@ class PlateReading(_Frozen):
     corners: tuple[Point, Point, Point, Point]
     candidates: tuple[Candidate, ...]
     detector_confidence: float
+    rows: Literal[1, 2] = 1
+    lattice: dict[str, FormatLattice] = Field(default_factory=dict)
 
 
 class VehicleSighting(_Frozen):
-    """A vehicle. `confidence` is the detector's, 0..1."""
+    """A vehicle. `confidence` is the detector's, 0..1; `color` is None where the picture has none (infrared, night)."""
 
     type: VehicleType
     confidence: float
     box: Box
+    color: VehicleColor | None = None
+    color_confidence: float | None = None
 
 
 class Observation(_Frozen):
@@ -99,10 +123,17 @@ class FrameReading(_Frozen):
     timings_ms: dict[str, float]
 
 
+class Ask(_Frozen):
+    """What a camera wants of its frames: plates of these formats, none lower than so many pixels of the frame."""
+
+    formats: tuple[str, ...] = DEFAULT
+    min_plate_height: float = Field(0, ge=0)
+
+
 class Inference(Protocol):
     """The models behind one door. Safe to call from many tasks of one event loop."""
 
-    async def read(self, jpeg: bytes) -> FrameReading:
+    async def read(self, jpeg: bytes, ask: Ask | None = None) -> FrameReading:
         """Read one frame. Raises BrokenImage for bytes that are no picture, InferenceUnavailable when
         the engine does not answer in time.
         """

@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import Any
 
 from functions.shared.errors import BrokenImage, InferenceUnavailable, Misconfigured
-from functions.shared.inference import Effort, FrameReading, probe_picture
+from functions.shared.inference import Ask, Effort, FrameReading, probe_picture
 
 MODELS = ("vehicle_detector", "plate_detector", "plate_corners", "plate_ocr")
 MOST_TOGETHER = 4
@@ -49,7 +49,7 @@ class EmbeddedInference:
         self._worker = threading.Thread(target=self._work, name="inference", daemon=True)
         self._worker.start()
 
-    async def read(self, jpeg: bytes) -> FrameReading:
+    async def read(self, jpeg: bytes, ask: Ask | None = None) -> FrameReading:
         """See Inference.read. A frame that is not begun when its time is over is never begun."""
         job = _Job(jpeg)
         try:

@@ -10,7 +10,7 @@ from tritonclient.grpc.aio import InferenceServerClient, InferInput, InferReques
 from tritonclient.utils import InferenceServerException
 
 from functions.shared.errors import BrokenImage, GTVisionError, InferenceUnavailable, Misconfigured
-from functions.shared.inference import Effort, FrameReading, probe_picture
+from functions.shared.inference import Ask, Effort, FrameReading, probe_picture
 
 MODEL = "alpr"
 BROKEN = "broken_image: "
@@ -28,7 +28,7 @@ class TritonInference:
         self._secure = secure
         self._client: InferenceServerClient | None = None
 
-    async def read(self, jpeg: bytes) -> FrameReading:
+    async def read(self, jpeg: bytes, ask: Ask | None = None) -> FrameReading:
         """See Inference.read. The server drops the frame, too, when its time is over."""
         frame = InferInput("jpeg", [1, 1], "BYTES")
         frame.set_data_from_numpy(np.array([[jpeg]], dtype=np.object_))

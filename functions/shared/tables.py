@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Float, ForeignKey, Index, Integer, String, Text
+from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Float, ForeignKey, Index, Integer, String, Text, false
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -80,7 +80,21 @@ class RefreshToken(Table):
     revoked_at: Mapped[datetime | None]
 
 
+class Group(Table):
+    """Cameras that belong together. `plate_formats`: the formats that plates there may have, likeliest first."""
+
+    __tablename__ = "groups"
+
+    id: Mapped[str] = mapped_column(String(63), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    plate_formats: Mapped[list[Any]]
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
 class Camera(Table):
+    """`regions` and `ignore_zones` are polygons, lists of [x, y] in parts of the picture's width and height."""
+
     __tablename__ = "cameras"
 
     id: Mapped[str] = mapped_column(String(63), primary_key=True)
@@ -97,6 +111,9 @@ class Camera(Table):
     jpeg_quality: Mapped[int | None] = mapped_column(Integer)
     max_side: Mapped[int | None] = mapped_column(Integer)
     min_confidence: Mapped[float | None] = mapped_column(Float)
+    min_plate_height: Mapped[int | None] = mapped_column(Integer)
+    regions: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
+    ignore_zones: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     notes: Mapped[str | None] = mapped_column(Text)
     revision: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime]
@@ -105,7 +122,10 @@ class Camera(Table):
 
 
 class Detection(Table):
-    """One passage of one vehicle. `final` false while the vehicle may still be in sight."""
+    """One passage of one vehicle. `final` false while the vehicle may still be in sight.
+
+    `plate` is what counts: what the readers last said (`plate_read`), or what a person said (`corrected`).
+    """
 
     __tablename__ = "detections"
     __table_args__ = (
@@ -125,11 +145,15 @@ class Detection(Table):
     vehicle_type: Mapped[str | None] = mapped_column(String(16))
     vehicle_confidence: Mapped[float | None] = mapped_column(Float)
     color: Mapped[str | None] = mapped_column(String(16))
+    color_confidence: Mapped[float | None] = mapped_column(Float)
     direction: Mapped[str | None] = mapped_column(String(16))
     plate: Mapped[str | None] = mapped_column(PLATE)
     plate_reversed: Mapped[str | None] = mapped_column(PLATE)
     plate_confidence: Mapped[float | None] = mapped_column(Float)
     plate_format: Mapped[str | None] = mapped_column(String(16))
+    plate_rows: Mapped[int | None] = mapped_column(Integer)
+    plate_read: Mapped[str | None] = mapped_column(PLATE)
+    corrected: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     uncertain: Mapped[bool] = mapped_column(Boolean, default=False)
     candidates: Mapped[list[Any]]
     box: Mapped[list[Any] | None]
@@ -161,8 +185,35 @@ class PassageObservation(Table):
     plate_confidence: Mapped[float | None] = mapped_column(Float)
     plate_format: Mapped[str | None] = mapped_column(String(16))
     plate_box: Mapped[list[Any] | None]
+    plate_rows: Mapped[int | None] = mapped_column(Integer)
     candidates: Mapped[list[Any]]
+    lattice: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    color: Mapped[str | None] = mapped_column(String(16))
+    color_confidence: Mapped[float | None] = mapped_column(Float)
     snapshot_key: Mapped[str | None] = mapped_column(String(255))
+    plate_snapshot_key: Mapped[str | None] = mapped_column(String(255))
+
+
+class Correction(Table):
+    """A plate that was set right, by a person or by a reading with another model: labelled data.
+
+    It keeps its own picture of the plate, which outlives the detection's.
+    """
+
+    __tablename__ = "corrections"
+    __table_args__ = (Index("ix_corrections_created", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    detection_id: Mapped[str] = mapped_column(String(32), index=True)
+    camera_id: Mapped[str] = mapped_column(String(63))
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(64))
+    source: Mapped[str] = mapped_column(String(16))
+    model: Mapped[str | None] = mapped_column(String(100))
+    reason: Mapped[str | None] = mapped_column(String(500))
+    plate_before: Mapped[str | None] = mapped_column(PLATE)
+    plate_after: Mapped[str | None] = mapped_column(PLATE)
+    plate_format: Mapped[str | None] = mapped_column(String(16))
     plate_snapshot_key: Mapped[str | None] = mapped_column(String(255))
 
 
