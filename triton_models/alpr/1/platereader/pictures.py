@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -18,8 +20,38 @@ BARE_MARKERS = frozenset({0x00, 0x01, *range(0xD0, 0xDA)})
 """Markers without a length. A decoder passes over them and could then see another header than was checked."""
 GREY = (114, 114, 114)
 """YOLO's own padding colour."""
-SIDES = (384, 480, 640)
-LONG_SIDE = 640
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What the detectors are given: a picture's long side in pixels, and the sides, ascending, that an input may have.
+
+    Multiples of 32, the last of them the long side.
+    """
+
+    long_side: int = 640
+    sides: tuple[int, ...] = (384, 480, 640)
+
+
+def read_sizes(file: Path) -> Sizes:
+    """The sizes of the model repository that this code lies in: `sizes.json` beside it, the standard without one.
+
+    Raises ValueError for a file that says anything else.
+    """
+    try:
+        found = json.loads(file.read_text())
+    except FileNotFoundError:
+        return Sizes()
+    sizes = Sizes(int(found["long_side"]), tuple(int(side) for side in found["sides"]))
+    ascending = sorted(sizes.sides)
+    if not ascending or ascending != list(sizes.sides) or any(side % 32 or side < 32 for side in ascending):
+        raise ValueError(f"{file}: the sides must be multiples of 32, ascending")
+    if ascending[-1] != sizes.long_side:
+        raise ValueError(f"{file}: the last of the sides must be the long side, {sizes.long_side}")
+    return sizes
+
+
+SIZES = read_sizes(Path(__file__).resolve().parent.parent / "sizes.json")
 
 
 class UnreadablePicture(ValueError):
@@ -83,16 +115,16 @@ def picture_size(data: bytes) -> tuple[int, int]:
     raise UnreadablePicture("the JPEG has no header that says its size")
 
 
-def fit_for_detection(height: int, width: int) -> Fit:
-    """The least input that holds the picture at 640 pixels on its long side: 384 x 640 for 16:9.
+def fit_for_detection(height: int, width: int, sizes: Sizes = SIZES) -> Fit:
+    """The least input that holds the picture at `sizes.long_side` pixels on its long side: 384 x 640 for 16:9.
 
-    The scale is that of a 640 x 640 letterbox, so nothing is lost but grey; few different shapes keep
+    The scale is that of a square letterbox, so nothing is lost but grey; few different shapes keep
     frames of many cameras together in one batch.
     """
-    scale = LONG_SIDE / max(height, width)
+    scale = sizes.long_side / max(height, width)
     inner_h, inner_w = round(height * scale), round(width * scale)
-    input_h = next(side for side in SIDES if side >= inner_h)
-    input_w = next(side for side in SIDES if side >= inner_w)
+    input_h = next(side for side in sizes.sides if side >= inner_h)
+    input_w = next(side for side in sizes.sides if side >= inner_w)
     return Fit(input_h, input_w, scale, (input_w - inner_w) // 2, (input_h - inner_h) // 2)
 
 
