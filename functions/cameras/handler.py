@@ -1,15 +1,15 @@
-"""The outside of `cameras`: /api/cameras."""
+"""The outside of `cameras`: /api/cameras and /api/groups."""
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import UploadFile
 
-from functions.cameras import importer, probe, service, status
+from functions.cameras import groups, importer, probe, service, status
 from functions.cameras.feed import keep_specs
 from functions.cameras.schemas import (
     CameraCreate,
@@ -17,6 +17,12 @@ from functions.cameras.schemas import (
     CameraQuery,
     CameraUpdate,
     CameraView,
+    GroupCreate,
+    GroupPage,
+    GroupQuery,
+    GroupUpdate,
+    GroupView,
+    ImportQuery,
     ImportReport,
     ProbeRequest,
     ProbeResult,
@@ -26,25 +32,26 @@ from functions.shared.errors import InvalidInput
 from functions.shared.idempotency import OPENAPI, attempt_of
 from functions.shared.web import Ctx, Startup, Who, Worker, create_app
 
-router = APIRouter(prefix="/api/cameras", tags=["cameras"])
+router = APIRouter(prefix="/api", tags=["cameras"])
 startup: list[Startup] = []
 workers: list[Worker] = [keep_specs]
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=32)]
 _FILE = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
 CSV_BODY = {
     "required": True,
-    "description": f"columns name, rtsp_url and any of the camera's other fields; up to {importer.MAX_LINES} lines",
+    "description": f"columns name, rtsp_url and any of the camera's other fields; up to {importer.MAX_LINES} lines. "
+    "regions and ignore_zones are JSON in their cells, as the API takes them.",
     "content": {"text/csv": {"schema": {"type": "string"}}, "multipart/form-data": {"schema": _FILE}},
 }
 
 
-@router.get("")
+@router.get("/cameras")
 async def list_cameras(context: Ctx, query: Annotated[CameraQuery, Query()]) -> CameraPage:
     """Cameras by id, each with its status (`unknown` while the bus is away)."""
     return await service.list_cameras(context, query)
 
 
-@router.post("", status_code=201, response_model=CameraView, openapi_extra=OPENAPI)
+@router.post("/cameras", status_code=201, response_model=CameraView, openapi_extra=OPENAPI)
 async def register_camera(body: CameraCreate, request: Request, context: Ctx, who: Who) -> JSONResponse:
     """Add a camera. Its address is encrypted and never given back."""
     answer = await service.register_camera(context, body, await attempt_of(request, who))
@@ -52,42 +59,43 @@ async def register_camera(body: CameraCreate, request: Request, context: Ctx, wh
     return JSONResponse(answer.body, answer.status, {**headers, **answer.headers})
 
 
-@router.post("/probe")
+@router.post("/cameras/probe")
 async def probe_address(body: ProbeRequest, context: Ctx) -> ProbeResult:
     """Look at an address before it is registered; at the most 5 s."""
     return await probe.probe(context, body.rtsp_url.get_secret_value())
 
 
-@router.post("/import", response_model=ImportReport, openapi_extra={**OPENAPI, "requestBody": CSV_BODY})
+@router.post("/cameras/import", response_model=ImportReport, openapi_extra={**OPENAPI, "requestBody": CSV_BODY})
 async def import_cameras(
     request: Request,
     context: Ctx,
     who: Who,
-    mode: Literal["all", "valid"] = "all",
-    dry_run: bool = False,
+    how: Annotated[ImportQuery, Query()],
 ) -> JSONResponse:
-    """Add cameras from CSV (the body, or the multipart field `file`): `all` or nothing, or those that are `valid`."""
+    """Add cameras from CSV (the body, or the multipart field `file`): `all` or nothing, or those that are `valid`.
+
+    A line whose group_id names no group is wrong, unless `create_groups` is asked for.
+    """
     data = await _file_of(request)
-    attempt = await attempt_of(request, who)
-    answer = await importer.import_cameras(context, data, attempt, keep_valid=mode == "valid", dry_run=dry_run)
+    answer = await importer.import_cameras(context, data, await attempt_of(request, who), how)
     report = ImportReport.model_validate(answer.body)
     return JSONResponse(report.model_dump(mode="json"), answer.status, answer.headers)
 
 
-@router.post("/keys/rotate")
+@router.post("/cameras/keys/rotate")
 async def rotate_secrets(context: Ctx) -> dict[str, int]:
     """Encrypt every camera's address anew under the first of GTV_FERNET_KEYS."""
     return {"encrypted": await service.rotate_secrets(context)}
 
 
-@router.get("/{camera_id}")
+@router.get("/cameras/{camera_id}")
 async def show_camera(camera_id: str, context: Ctx, response: Response) -> CameraView:
     found = await service.camera_with_status(context, camera_id)
     response.headers["ETag"] = _etag(found.revision)
     return found
 
 
-@router.patch("/{camera_id}")
+@router.patch("/cameras/{camera_id}")
 async def update_camera(
     camera_id: str, body: CameraUpdate, context: Ctx, response: Response, if_match: IfMatch = None
 ) -> CameraView:
@@ -97,27 +105,58 @@ async def update_camera(
     return service.view(context, row)
 
 
-@router.delete("/{camera_id}", status_code=204)
+@router.delete("/cameras/{camera_id}", status_code=204)
 async def delete_camera(camera_id: str, context: Ctx, if_match: IfMatch = None) -> None:
     """Take a camera out. Its detections stay and go on naming its id, which is therefore not given again."""
     await service.delete_camera(context, camera_id, _revision(if_match))
 
 
-@router.post("/{camera_id}/probe")
+@router.post("/cameras/{camera_id}/probe")
 async def probe_camera(camera_id: str, context: Ctx) -> ProbeResult:
     return await probe.probe(context, await service.address_of(context, camera_id))
 
 
-@router.get("/{camera_id}/status")
+@router.get("/cameras/{camera_id}/status")
 async def show_status(camera_id: str, context: Ctx) -> StatusView:
     return await status.status_of(context, await service.camera(context, camera_id))
 
 
-@router.get("/{camera_id}/snapshot.jpg", response_class=Response)
+@router.get("/cameras/{camera_id}/snapshot.jpg", response_class=Response)
 async def show_snapshot(camera_id: str, context: Ctx) -> Response:
     """The newest frame as JPEG, with its capture time in `X-Captured-At`."""
     meta, jpeg = await service.snapshot(context, camera_id)
     return Response(jpeg, media_type="image/jpeg", headers={"X-Captured-At": meta.captured_at.isoformat()})
+
+
+@router.get("/groups")
+async def list_groups(context: Ctx, query: Annotated[GroupQuery, Query()]) -> GroupPage:
+    """Groups of cameras by id."""
+    return await groups.list_groups(context, query)
+
+
+@router.post("/groups", status_code=201, response_model=GroupView, openapi_extra=OPENAPI)
+async def create_group(body: GroupCreate, request: Request, context: Ctx, who: Who) -> JSONResponse:
+    """Add a group: a name and the formats that plates before its cameras may have."""
+    answer = await groups.create_group(context, body, await attempt_of(request, who))
+    headers = {"Location": f"/api/groups/{answer.body['id']}", **answer.headers}
+    return JSONResponse(answer.body, answer.status, headers)
+
+
+@router.get("/groups/{group_id}")
+async def show_group(group_id: str, context: Ctx) -> GroupView:
+    return await groups.show_group(context, group_id)
+
+
+@router.patch("/groups/{group_id}")
+async def update_group(group_id: str, body: GroupUpdate, context: Ctx) -> GroupView:
+    """Change the fields that are given; what is read from now on follows the new formats."""
+    return await groups.update_group(context, group_id, body)
+
+
+@router.delete("/groups/{group_id}", status_code=204)
+async def delete_group(group_id: str, context: Ctx) -> None:
+    """Take a group out that no camera is in (else 409)."""
+    await groups.delete_group(context, group_id)
 
 
 async def _file_of(request: Request) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -14,8 +15,8 @@ from pydantic import ValidationError
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from functions.cameras import feed, repository, service, urls
-from functions.cameras.schemas import CameraCreate, ImportReport, LineCamera, LineFault
+from functions.cameras import feed, groups, names, repository, service, urls
+from functions.cameras.schemas import CameraCreate, ImportQuery, ImportReport, LineCamera, LineFault
 from functions.shared import logs
 from functions.shared.context import Context
 from functions.shared.errors import Conflict, InvalidInput, TooLarge
@@ -28,6 +29,7 @@ MAX_LINES = 5000
 COLUMNS = tuple(CameraCreate.model_fields)
 REQUIRED = ("name", "rtsp_url")
 _LOOKUPS_AT_ONCE = 32
+_JSON = {"regions", "ignore_zones"}
 _BOOLEANS = {"enabled", "motion_gate"}
 _DECIMALS = {"sample_fps", "latitude", "longitude", "motion_threshold", "min_confidence"}
 _YES_NO = {"sim": "true", "não": "false", "nao": "false"}
@@ -54,33 +56,44 @@ class Sheet:
         self.faults.append(LineFault(line=line, field=name, reason=reason))
 
 
-async def import_cameras(context: Context, data: bytes, attempt: Attempt, *, keep_valid: bool, dry_run: bool) -> Answer:
+@dataclass
+class Plan:
+    """What shall be added: cameras by their ids, and the groups that they lack."""
+
+    cameras: list[tuple[str, Entry]] = field(default_factory=list)
+    groups: list[str] = field(default_factory=list)
+
+
+async def import_cameras(context: Context, data: bytes, attempt: Attempt, how: ImportQuery) -> Answer:
     """Add the cameras of a CSV file in one transaction; the answer's body is an ImportReport.
 
-    Raises TooLarge, InvalidInput when the file as a whole cannot be read, or when a line is wrong and not
-    `keep_valid` (`details` is then the report), Conflict when the register changed meanwhile.
+    Raises TooLarge, InvalidInput when the file as a whole cannot be read, or when a line is wrong and the mode is
+    `all` (`details` is then the report), Conflict when the register changed meanwhile.
     """
+    keep_valid = how.mode == "valid"
     sheet = await asyncio.to_thread(read_sheet, data)
     await _check_hosts(context, sheet)
-    if dry_run:
+    if how.dry_run:
         async with context.db.read() as session:
-            planned = await _plan(context, session, sheet)
-        kept = planned if keep_valid or not sheet.faults else []
-        return Answer(200, _report(sheet, kept, keep_valid=keep_valid, dry_run=True))
+            plan = await _plan(context, session, sheet, how)
+        return Answer(200, _report(sheet, plan if keep_valid or not sheet.faults else Plan(), how))
 
     async def work(session: AsyncSession) -> Answer:
-        planned = await _plan(context, session, sheet)
+        plan = await _plan(context, session, sheet, how)
         if sheet.faults and not keep_valid:
-            report = _report(sheet, [], keep_valid=False, dry_run=False)
             wrong = len({fault.line for fault in sheet.faults})
-            raise InvalidInput(f"{wrong} of {sheet.lines} lines are wrong; no camera was added", **report)
-        for camera_id, entry in planned:
+            raise InvalidInput(
+                f"{wrong} of {sheet.lines} lines are wrong; no camera was added", **_report(sheet, Plan(), how)
+            )
+        for group_id in plan.groups:
+            groups.add(session, group_id, name=group_id)
+        for camera_id, entry in plan.cameras:
             service.add(context, session, camera_id, entry.given)
         try:
             await session.flush()
         except IntegrityError:
             raise Conflict("the register changed meanwhile; send the file again") from None
-        return Answer(201 if planned else 200, _report(sheet, planned, keep_valid=keep_valid, dry_run=False))
+        return Answer(201 if plan.cameras else 200, _report(sheet, plan, how))
 
     answer = await once(context, attempt, work)
     if not answer.replayed and answer.body["created"]:
@@ -89,11 +102,11 @@ async def import_cameras(context: Context, data: bytes, attempt: Attempt, *, kee
     return answer
 
 
-def _report(sheet: Sheet, planned: list[tuple[str, Entry]], *, keep_valid: bool, dry_run: bool) -> dict[str, Any]:
+def _report(sheet: Sheet, plan: Plan, how: ImportQuery) -> dict[str, Any]:
     report = ImportReport(
-        dry_run=dry_run, mode="valid" if keep_valid else "all", lines=sheet.lines,
-        created=0 if dry_run else len(planned), errors=sorted(sheet.faults, key=lambda fault: fault.line),
-        cameras=[LineCamera(line=entry.line, id=camera_id, name=entry.given.name) for camera_id, entry in planned],
+        dry_run=how.dry_run, mode=how.mode, lines=sheet.lines, created=0 if how.dry_run else len(plan.cameras),
+        errors=sorted(sheet.faults, key=lambda fault: fault.line), groups=plan.groups,
+        cameras=[LineCamera(line=entry.line, id=camera_id, name=entry.given.name) for camera_id, entry in plan.cameras],
     )  # fmt: skip
     return report.model_dump(mode="json")
 
@@ -123,7 +136,28 @@ async def _check_hosts(context: Context, sheet: Sheet) -> None:
     sheet.entries = kept
 
 
-async def _plan(context: Context, session: AsyncSession, sheet: Sheet) -> list[tuple[str, Entry]]:
+async def _plan(context: Context, session: AsyncSession, sheet: Sheet, how: ImportQuery) -> Plan:
+    """What becomes of each entry; what stands twice, or names a group that is not there, becomes a fault."""
+    named = {entry.given.group_id for entry in sheet.entries if entry.given.group_id is not None}
+    missing = named - await repository.existing_groups(session, named)
+    if not how.create_groups:
+        _strike(sheet, missing)
+    planned = await _with_ids(context, session, sheet)
+    wanted = {entry.given.group_id for _, entry in planned if entry.given.group_id in missing}
+    return Plan(planned, sorted(group_id for group_id in wanted if group_id is not None))
+
+
+def _strike(sheet: Sheet, missing: set[str]) -> None:
+    kept = []
+    for entry in sheet.entries:
+        if entry.given.group_id in missing:
+            sheet.fault(entry.line, "group_id", f"there is no group {entry.given.group_id}; make it first")
+        else:
+            kept.append(entry)
+    sheet.entries = kept
+
+
+async def _with_ids(context: Context, session: AsyncSession, sheet: Sheet) -> list[tuple[str, Entry]]:
     """The id of each entry; what stands twice, in the file or in the register, becomes a fault."""
     used = await repository.used_ids(session)
     present = await asyncio.to_thread(_addresses, context, await repository.living(session))
@@ -150,7 +184,7 @@ async def _plan(context: Context, session: AsyncSession, sheet: Sheet) -> list[t
 
 
 def _new_id(entry: Entry, used: set[str]) -> str:
-    camera_id = service.free_id(entry.given.name, used)
+    camera_id = names.free_id(entry.given.name, used)
     used.add(camera_id)
     return camera_id
 
@@ -171,16 +205,16 @@ def read_sheet(data: bytes) -> Sheet:
     first = text.lstrip("\r\n").partition("\n")[0]
     comma = ";" if first.count(";") > first.count(",") else ","
     sheet = Sheet()
-    names: list[str] | None = None
+    header: list[str] | None = None
     for line, cells in _lines(text, comma, sheet):
-        if names is None:
-            names = _header(cells)
+        if header is None:
+            header = _header(cells)
             continue
         sheet.lines += 1
         if sheet.lines > MAX_LINES:
             raise TooLarge(f"the file has over {MAX_LINES} lines; divide it", field="file", limit=MAX_LINES)
-        _read_line(sheet, line, names, cells, decimal_comma=comma == ";")
-    if names is None:
+        _read_line(sheet, line, header, cells, decimal_comma=comma == ";")
+    if header is None:
         raise InvalidInput("the file is empty; its first line names the columns", field="file")
     return sheet
 
@@ -213,45 +247,52 @@ def _lines(text: str, comma: str, sheet: Sheet) -> Iterator[tuple[int, list[str]
 
 
 def _header(cells: list[str]) -> list[str]:
-    names = [cell.lower() for cell in cells]
-    while names and not names[-1]:
-        names.pop()
-    for name in names:
+    header = [cell.lower() for cell in cells]
+    while header and not header[-1]:
+        header.pop()
+    for name in header:
         if name not in COLUMNS:
             # A file without a header begins with a camera, and its address is not to be shown.
             shown = repr(name) if re.fullmatch(r"\w{1,40}", name) else "that is no name"
             raise InvalidInput(f"unknown column {shown}; known: {', '.join(COLUMNS)}", field="header", line=1)
-        if names.count(name) > 1:
+        if header.count(name) > 1:
             raise InvalidInput(f"the column {name} stands twice", field="header", line=1)
-    missing = [name for name in REQUIRED if name not in names]
+    missing = [name for name in REQUIRED if name not in header]
     if missing:
         raise InvalidInput(f"the header lacks {', '.join(missing)}", field="header", line=1)
-    return names
+    return header
 
 
-def _read_line(sheet: Sheet, line: int, names: list[str], cells: list[str], *, decimal_comma: bool) -> None:
-    if any(cells[len(names) :]):
-        sheet.fault(line, "line", f"has more cells than the header's {len(names)}; quote cells that hold one")
+def _read_line(sheet: Sheet, line: int, header: list[str], cells: list[str], *, decimal_comma: bool) -> None:
+    if any(cells[len(header) :]):
+        sheet.fault(line, "line", f"has more cells than the header's {len(header)}; quote cells that hold one")
         return
-    values = {name: cell for name, cell in zip(names, cells, strict=False) if cell}
+    values = {name: cell for name, cell in zip(header, cells, strict=False) if cell}
     try:
         given = CameraCreate.model_validate(_localized(values, decimal_comma=decimal_comma))
         address = urls.parse(given.rtsp_url.get_secret_value())
     except ValidationError as error:
         for found in error.errors(include_input=False, include_url=False, include_context=False):
-            sheet.fault(line, str(found["loc"][0]), str(found["msg"]).removeprefix("Value error, "))
+            name = ".".join(str(part) for part in found["loc"])
+            sheet.fault(line, name, str(found["msg"]).removeprefix("Value error, "))
     except InvalidInput as error:
-        sheet.fault(line, urls.FIELD, str(error.details["reason"]))
+        sheet.fault(line, str(error.details["field"]), str(error.details["reason"]))
     else:
         sheet.entries.append(Entry(line, given, address))
 
 
-def _localized(values: dict[str, str], *, decimal_comma: bool) -> dict[str, str]:
-    """Portuguese yes and no, and the decimal comma that goes with `;` between cells."""
-    found = dict(values)
+def _localized(values: dict[str, str], *, decimal_comma: bool) -> dict[str, Any]:
+    """Portuguese yes and no, the decimal comma that goes with `;` between cells, and JSON where a cell holds it."""
+    found: dict[str, Any] = dict(values)
     for name in _BOOLEANS & values.keys():
         found[name] = _YES_NO.get(values[name].lower(), values[name])
     if decimal_comma:
         for name in _DECIMALS & values.keys():
             found[name] = values[name].replace(",", ".")
+    for name in _JSON & values.keys():
+        try:
+            found[name] = json.loads(values[name])
+        except (ValueError, RecursionError):
+            reason = "is not JSON; write polygons as [[[0.1, 0.4], [0.9, 0.4], [0.5, 1]]], in quotes"
+            raise InvalidInput(f"{name} {reason}", field=name, reason=reason) from None
     return found

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
 
+from functions.cameras import polygons
 from functions.shared.contracts import CAMERA_ID, CameraStatus
+from functions.shared.formats import DEFAULT, NAMES
 
 # Words that stand in a route beside `{camera_id}`.
 RESERVED = frozenset({"probe", "import", "keys", "discover", "export"})
@@ -36,23 +38,85 @@ def _not_reserved(text: str) -> str:
     return text
 
 
+def _simple(corners: list[list[float]]) -> list[list[float]]:
+    fault = polygons.fault(corners)
+    if fault is not None:
+        raise ValueError(fault)
+    return corners
+
+
+def _none_if_empty(found: list[Any] | None) -> list[Any] | None:
+    return found or None
+
+
+def _known_once(formats: list[str]) -> list[str]:
+    for name in formats:
+        if name not in NAMES:
+            raise ValueError(f"takes of {', '.join(NAMES)}")
+        if formats.count(name) > 1:
+            raise ValueError(f"{name} stands twice")
+    return formats
+
+
 Clean = AfterValidator(_no_controls)
 Line = AfterValidator(_one_line)
 Id = Annotated[str, Field(pattern=CAMERA_ID), AfterValidator(_not_reserved)]
 Name = Annotated[str, Field(min_length=1, max_length=120), Clean, Line]
-Group = Annotated[str, Field(pattern=CAMERA_ID)]
+Group = Annotated[str, Field(pattern=CAMERA_ID, description="id of a group that is there", examples=["centro"])]
 Location = Annotated[str, Field(max_length=200), Clean, Line]
 Notes = Annotated[str, Field(max_length=4000), Clean]
 Fps = Annotated[float, Field(ge=0.1, le=60, description="frames published a second at the most")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Quality = Annotated[int, Field(ge=40, le=100)]
 Side = Annotated[int, Field(ge=320, le=7680, description="longer side of published frames, px")]
+PlateHeight = Annotated[int, Field(ge=8, le=200, description="px of the published frame; lower plates are not read")]
+Confidence = Annotated[float, Field(ge=0, le=1, description="a plate's reading below it is marked uncertain")]
+Unit = Annotated[float, Field(ge=0, le=1)]
+Point = Annotated[list[Unit], Field(min_length=2, max_length=2)]
+Polygon = Annotated[
+    list[Point], Field(min_length=polygons.MIN_CORNERS, max_length=polygons.MAX_CORNERS), AfterValidator(_simple)
+]
+_AREA = {"examples": [[[[0.1, 0.4], [0.9, 0.4], [0.9, 1.0], [0.1, 1.0]]]], "max_length": polygons.MAX_POLYGONS}
+_AREA_TEXT = (
+    "Polygons of corners [x, y] in parts of the picture's width and height, from the upper left; their sides do not "
+    "cross, the last corner is joined to the first. A fault is named by the polygon's place: `regions.0` is the first."
+)
+Regions = Annotated[
+    list[Polygon] | None,
+    Field(**_AREA, description=f"Where vehicles and plates count; null or []: everywhere. {_AREA_TEXT}"),
+    AfterValidator(_none_if_empty),
+]
+IgnoreZones = Annotated[
+    list[Polygon] | None,
+    Field(**_AREA, description=f"Where they do not count, also inside a region. {_AREA_TEXT}"),
+    AfterValidator(_none_if_empty),
+]
+Formats = Annotated[
+    list[str],
+    Field(
+        min_length=1,
+        max_length=len(NAMES),
+        description=f"Formats that plates there may have, the likeliest first: {', '.join(NAMES)}. A plate of no "
+        "format is kept all the same, with `plate_format` null.",
+        examples=[["br_mercosul", "br_old", "ar_mercosul"]],
+        json_schema_extra={"items": {"type": "string", "enum": list(NAMES)}, "uniqueItems": True},
+    ),
+    AfterValidator(_known_once),
+]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 
 
 class Body(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+def _not_null(given: Any, required: tuple[str, ...]) -> Any:
+    if isinstance(given, dict):
+        for name in required:
+            if name in given and given[name] is None:
+                raise ValueError(f"{name} must not be null")
+    return given
 
 
 class CameraCreate(Body):
@@ -69,7 +133,10 @@ class CameraCreate(Body):
     motion_threshold: Share = Field(0.0005, description="share of the picture that must change")
     jpeg_quality: Quality | None = None
     max_side: Side | None = None
-    min_confidence: Share | None = None
+    min_confidence: Confidence | None = None
+    min_plate_height: PlateHeight | None = None
+    regions: Regions = None
+    ignore_zones: IgnoreZones = None
     notes: Notes | None = None
 
 
@@ -88,18 +155,16 @@ class CameraUpdate(Body):
     motion_threshold: Share | None = None
     jpeg_quality: Quality | None = None
     max_side: Side | None = None
-    min_confidence: Share | None = None
+    min_confidence: Confidence | None = None
+    min_plate_height: PlateHeight | None = None
+    regions: Regions = None
+    ignore_zones: IgnoreZones = None
     notes: Notes | None = None
 
     @model_validator(mode="before")
     @classmethod
     def _required_stay(cls, given: Any) -> Any:
-        required = ("name", "rtsp_url", "enabled", "sample_fps", "motion_gate", "motion_threshold")
-        if isinstance(given, dict):
-            for name in required:
-                if name in given and given[name] is None:
-                    raise ValueError(f"{name} must not be null")
-        return given
+        return _not_null(given, ("name", "rtsp_url", "enabled", "sample_fps", "motion_gate", "motion_threshold"))
 
 
 class CameraQuery(Body):
@@ -111,6 +176,14 @@ class CameraQuery(Body):
     q: str | None = Field(None, max_length=100, description="part of name, id or place; case and accents aside")
     cursor: str | None = Field(None, max_length=100)
     limit: int = Field(50, ge=1, le=200)
+
+
+class ImportQuery(Body):
+    """What shall become of a CSV file."""
+
+    mode: Literal["all", "valid"] = "all"
+    dry_run: bool = False
+    create_groups: bool = Field(False, description="make the groups that lines name and that are missing")
 
 
 class ProbeRequest(Body):
@@ -171,6 +244,9 @@ class CameraView(BaseModel):
     jpeg_quality: int | None
     max_side: int | None
     min_confidence: float | None
+    min_plate_height: int | None
+    regions: list[Polygon] | None
+    ignore_zones: list[Polygon] | None
     notes: str | None
     has_credentials: bool | None = Field(description="whether the address holds a user; null: it cannot be decrypted")
     revision: int
@@ -207,3 +283,41 @@ class ImportReport(BaseModel):
     created: int
     cameras: list[LineCamera]
     errors: list[LineFault]
+    groups: list[str] = Field([], description="ids of the groups that were missing and made, with `create_groups`")
+
+
+class GroupCreate(Body):
+    id: Id | None = Field(None, description="lower-case letters, digits, - and _; made from the name when absent")
+    name: Name
+    plate_formats: Formats = list(DEFAULT)
+
+
+class GroupUpdate(Body):
+    """What shall change; fields that are absent stay."""
+
+    name: Name | None = None
+    plate_formats: Formats | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _required_stay(cls, given: Any) -> Any:
+        return _not_null(given, ("name", "plate_formats"))
+
+
+class GroupQuery(Body):
+    cursor: str | None = Field(None, max_length=100)
+    limit: int = Field(50, ge=1, le=200)
+
+
+class GroupView(BaseModel):
+    id: str
+    name: str
+    plate_formats: list[str]
+    cameras: int = Field(description="how many cameras are in it")
+    created_at: datetime
+    updated_at: datetime
+
+
+class GroupPage(BaseModel):
+    items: list[GroupView]
+    next_cursor: str | None = None

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
-import unicodedata
-from collections.abc import Iterable
 from typing import Any, Literal
 
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from functions.cameras import feed, repository, status, urls
+from functions.cameras import feed, groups, names, repository, status, urls
 from functions.cameras.schemas import (
-    RESERVED,
     CameraCreate,
     CameraPage,
     CameraQuery,
@@ -25,7 +20,7 @@ from functions.cameras.schemas import (
 from functions.shared import logs
 from functions.shared.context import Context
 from functions.shared.contracts import CAMERA_ID, CameraChanged, FrameMeta, now
-from functions.shared.errors import BusUnavailable, Conflict, GTVisionError, InvalidInput, NotFound
+from functions.shared.errors import BusUnavailable, Conflict, GTVisionError, NotFound
 from functions.shared.idempotency import Answer, Attempt, once
 from functions.shared.outbox import enqueue
 from functions.shared.tables import Camera
@@ -41,13 +36,14 @@ class _IdTaken(Exception):
 
 
 async def register_camera(context: Context, given: CameraCreate, attempt: Attempt) -> Answer:
-    """Add a camera. Raises InvalidInput (its address), Conflict (its id)."""
+    """Add a camera. Raises InvalidInput (its address, its group), Conflict (its id)."""
     await urls.require_allowed(given.rtsp_url.get_secret_value(), context.settings.camera_networks)
 
     async def work(session: AsyncSession) -> Answer:
-        camera_id = given.id or free_id(given.name, await repository.used_ids(session, [slug(given.name)]))
+        camera_id = given.id or names.free_id(given.name, await repository.used_ids(session, [names.slug(given.name)]))
         if await repository.deleted(session, camera_id):
             raise _was_deleted(camera_id)
+        await groups.require(session, given.group_id)
         row = add(context, session, camera_id, given)
         try:
             await session.flush()
@@ -96,7 +92,7 @@ def _tell(session: AsyncSession, row: Camera, change: Change) -> None:
 async def update_camera(context: Context, camera_id: str, change: CameraUpdate, revision: int | None) -> Camera:
     """Change a camera; `revision` is the one that the caller has seen (None: whatever it is).
 
-    Raises NotFound, InvalidInput (its address), Conflict (changed meanwhile). Nothing different is no change.
+    Nothing different is no change. Raises NotFound, InvalidInput (its address or group), Conflict (changed meanwhile).
     """
     given = {name: getattr(change, name) for name in change.model_fields_set}
     url = given.pop("rtsp_url", None)
@@ -105,6 +101,7 @@ async def update_camera(context: Context, camera_id: str, change: CameraUpdate, 
     async with context.db.transaction() as session:
         row = await _existing(session, camera_id, for_update=True)
         _require_revision(row, revision)
+        await groups.require(session, given.get("group_id"))
         was_enabled = row.enabled
         changed = {name: value for name, value in given.items() if getattr(row, name) != value}
         if url is not None and address(context, row) != url.get_secret_value():
@@ -168,7 +165,7 @@ async def list_cameras(context: Context, query: CameraQuery) -> CameraPage:
     known = await status.statuses(context)
     if known is None and query.state not in (None, "disabled", "unknown"):
         raise BusUnavailable("the cameras' states are not known while NATS is away; list without `state`")
-    behind = decode_cursor(query.cursor)
+    behind = names.decode_cursor(query.cursor)
     kept: list[tuple[Camera, StatusView]] = []
     async with context.db.read() as session:
         while len(kept) <= query.limit:
@@ -180,38 +177,15 @@ async def list_cameras(context: Context, query: CameraQuery) -> CameraPage:
             if len(rows) < _SCAN:
                 break
             behind = rows[-1].id
-    more = encode_cursor(kept[query.limit - 1][0].id) if len(kept) > query.limit else None
+    more = names.encode_cursor(kept[query.limit - 1][0].id) if len(kept) > query.limit else None
     return CameraPage(items=[view(context, row, how) for row, how in kept[: query.limit]], next_cursor=more)
 
 
 def _asked_for(query: CameraQuery, row: Camera, how: StatusView) -> bool:
     if query.state is not None and how.state != query.state:
         return False
-    part = folded(query.q or "")
-    return any(part in folded(text) for text in (row.name, row.id, row.location or ""))
-
-
-def folded(text: str) -> str:
-    """Without accents and case, so that `praca` finds `Praça`."""
-    letters = unicodedata.normalize("NFKD", text)
-    return "".join(letter for letter in letters if not unicodedata.combining(letter)).casefold()
-
-
-def encode_cursor(camera_id: str) -> str:
-    return base64.urlsafe_b64encode(camera_id.encode()).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str | None) -> str:
-    """The id that a page begins behind. Raises InvalidInput."""
-    if not cursor:
-        return ""
-    try:
-        camera_id = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
-    except (binascii.Error, ValueError):
-        camera_id = ""
-    if not re.fullmatch(CAMERA_ID, camera_id):
-        raise InvalidInput("the cursor is none that a list gave", field="cursor")
-    return camera_id
+    part = names.folded(query.q or "")
+    return any(part in names.folded(text) for text in (row.name, row.id, row.location or ""))
 
 
 async def snapshot(context: Context, camera_id: str) -> tuple[FrameMeta, bytes]:
@@ -227,8 +201,8 @@ async def snapshot(context: Context, camera_id: str) -> tuple[FrameMeta, bytes]:
 def view(context: Context, row: Camera, how: StatusView | None = None) -> CameraView:
     url = address(context, row)
     credentials = None if url is None else urls.parse(url).has_credentials
-    names = CameraView.model_fields.keys() - {"has_credentials", "status"}
-    facts = {name: getattr(row, name) for name in names}
+    fields = CameraView.model_fields.keys() - {"has_credentials", "status"}
+    facts = {name: getattr(row, name) for name in fields}
     return CameraView(**facts, has_credentials=credentials, status=how)
 
 
@@ -238,22 +212,6 @@ def address(context: Context, row: Camera) -> str | None:
         return context.vault.decrypt(row.url_encrypted)
     except GTVisionError:
         return None
-
-
-def slug(name: str) -> str:
-    """An id made from a name: `Praça da Sé, saída 2` gives `praca-da-se-saida-2`."""
-    text = re.sub(r"[^a-z0-9]+", "-", folded(name)).strip("-")[:56].strip("-") or "camera"
-    return f"{text}-1" if text in RESERVED else text
-
-
-def free_id(name: str, used: Iterable[str]) -> str:
-    """The name's slug, with the first number that makes it new."""
-    base, taken = slug(name), set(used)
-    number = 2
-    candidate = base
-    while candidate in taken:
-        candidate, number = f"{base}-{number}", number + 1
-    return candidate
 
 
 async def rotate_secrets(context: Context) -> int:

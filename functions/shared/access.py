@@ -53,6 +53,12 @@ ACCESS: dict[str, Role | None] = {
     "POST /api/cameras/{camera_id}/probe": Role.OPERATOR,
     "GET /api/cameras/{camera_id}/status": Role.VIEWER,
     "GET /api/cameras/{camera_id}/snapshot.jpg": Role.VIEWER,
+    "GET /api/groups": Role.VIEWER,
+    # Whoever may change what a camera reads may say what plates look like there; an admin's are people and keys.
+    "POST /api/groups": Role.OPERATOR,
+    "GET /api/groups/{group_id}": Role.VIEWER,
+    "PATCH /api/groups/{group_id}": Role.OPERATOR,
+    "DELETE /api/groups/{group_id}": Role.OPERATOR,
     # ingest
     "POST /api/ingest/frames": Role.OPERATOR,
     # post-processing
@@ -61,6 +67,10 @@ ACCESS: dict[str, Role | None] = {
     "GET /api/detections": Role.VIEWER,
     "GET /api/detections/{detection_id}": Role.VIEWER,
     "GET /api/detections/{detection_id}/snapshot.jpg": Role.VIEWER,
+    "PATCH /api/detections/{detection_id}": Role.OPERATOR,
+    "POST /api/detections/reread": Role.OPERATOR,
+    "GET /api/corrections": Role.OPERATOR,
+    "GET /api/corrections/{correction_id}/plate.jpg": Role.OPERATOR,
     # An image's link carries its own signature and end.
     "GET /api/images/{key:path}": PUBLIC,
     # console

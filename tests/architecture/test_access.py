@@ -30,8 +30,10 @@ ROLES = (None, *Role)
 # Paths that a route with a parameter is asked by: well formed, and of nothing that is there.
 VALUES = {
     "camera_id": "no-such-camera",
+    "group_id": "no-such-group",
     "user_id": "0" * 32,
     "detection_id": "0" * 32,
+    "correction_id": "0" * 32,
     "key": "a/b.jpg",
     "path": "x.js",
 }

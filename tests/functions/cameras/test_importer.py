@@ -247,3 +247,69 @@ async def test_five_thousand_lines_go_in_at_once(sqlite_register: Register) -> N
     answer = await send(sqlite_register, HEADER + lines)
     assert answer.status_code == 201, answer.text[:500]
     assert answer.json()["created"] == importer.MAX_LINES
+
+
+GROUPED = (
+    "name,rtsp_url,group_id\n"
+    "Um,rtsp://10.0.0.1/a,norte\n"
+    "Dois,rtsp://10.0.0.2/a,sul\n"
+    "Três,rtsp://10.0.0.3/a,sul\n"
+    "Quatro,ftp://10.0.0.4/a,oeste\n"
+    "Cinco,rtsp://10.0.0.5/a,\n"
+)
+
+
+async def groups(register: Register) -> dict[str, tuple[list[str], int]]:
+    page = (await register.client.get("/api/groups")).json()
+    return {item["id"]: (item["plate_formats"], item["cameras"]) for item in page["items"]}
+
+
+async def test_a_group_that_is_not_there_is_a_fault_of_the_line(register: Register) -> None:
+    await register.client.post("/api/groups", json={"name": "Norte", "plate_formats": ["br_old"]})
+    refused = await send(register, GROUPED)
+    assert refused.status_code == 422
+    found = refused.json()["error"]["details"]["errors"]
+    assert [(fault["line"], fault["field"]) for fault in found] == [
+        (3, "group_id"), (4, "group_id"), (5, "rtsp_url"),
+    ]  # fmt: skip
+    assert "no group sul" in found[0]["reason"]
+    kept = await send(register, GROUPED, mode="valid")
+    assert (kept.json()["created"], kept.json()["groups"]) == (2, [])
+    assert await groups(register) == {"norte": (["br_old"], 1)}
+
+
+@pytest.mark.parametrize("dry_run", ["true", "false"])
+async def test_groups_are_made_when_asked_for(register: Register, dry_run: str) -> None:
+    await register.client.post("/api/groups", json={"name": "Norte", "plate_formats": ["br_old"]})
+    answer = await send(register, GROUPED, mode="valid", create_groups="true", dry_run=dry_run)
+    report = answer.json()
+    # The group of a line that is wrong is not made.
+    assert ([row["line"] for row in report["cameras"]], report["groups"]) == ([2, 3, 4, 6], ["sul"])
+    made = {} if dry_run == "true" else {"sul": (["br_old", "br_mercosul"], 2)}
+    assert await groups(register) == {"norte": (["br_old"], 1 if made else 0), **made}
+
+
+async def test_a_file_that_is_refused_makes_no_group(register: Register) -> None:
+    refused = await send(register, GROUPED, create_groups="true")
+    assert refused.status_code == 422
+    assert refused.json()["error"]["details"]["groups"] == []
+    assert await groups(register) == {}
+
+
+async def test_polygons_are_json_in_a_cell(register: Register) -> None:
+    text = (
+        "name;rtsp_url;min_plate_height;regions;ignore_zones\n"
+        'Um;rtsp://10.0.0.1/a;14;"[[[0.1, 0.4], [0.9, 0.4], [0.5, 1]]]";[]\n'
+        "Dois;rtsp://10.0.0.2/a;7;;\n"
+        "Três;rtsp://10.0.0.3/a;;0.1 0.2;\n"
+        "Quatro;rtsp://10.0.0.4/a;;;[[[0,0],[1,1],[1,0],[0,1]]]\n"
+        f"Cinco;rtsp://10.0.0.5/a;;{'[' * 100_000};\n"
+        "Seis;rtsp://10.0.0.6/a;;{};\n"
+    )
+    answer = await send(register, text, mode="valid")
+    assert [(fault["line"], fault["field"]) for fault in answer.json()["errors"]] == [
+        (3, "min_plate_height"), (4, "regions"), (5, "ignore_zones.0"), (6, "regions"), (7, "regions"),
+    ]  # fmt: skip
+    found = (await register.client.get("/api/cameras/um")).json()
+    assert (found["regions"], found["min_plate_height"]) == ([[[0.1, 0.4], [0.9, 0.4], [0.5, 1]]], 14)
+    assert found["ignore_zones"] is None

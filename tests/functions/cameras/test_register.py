@@ -16,6 +16,11 @@ async def make(register: Register, **changed: Any) -> httpx.Response:
     return await register.client.post("/api/cameras", json={k: v for k, v in body.items() if v is not ...})
 
 
+async def make_group(register: Register, group_id: str) -> None:
+    answer = await register.client.post("/api/groups", json={"id": group_id, "name": group_id})
+    assert answer.status_code == 201, answer.text
+
+
 async def test_a_camera_is_made_shown_changed_and_deleted(register: Register) -> None:
     client = register.client
     made = await make(register, sample_fps=2, latitude=-23.55, longitude=-46.63, notes="dois\nolhos")
@@ -83,6 +88,7 @@ async def test_a_change_needs_the_revision_that_was_seen(register: Register) -> 
 
 async def test_of_changes_at_once_none_is_lost(register: Register) -> None:
     await make(register, id="cam-1")
+    await make_group(register, "g")
     changes: list[dict[str, Any]] = [
         {"name": "N"},
         {"location": "L"},
@@ -152,6 +158,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"latitude": 91}, "latitude"),
     ({"longitude": -181}, "longitude"),
     ({"group_id": "../x"}, "group_id"),
+    ({"group_id": "no-such-group"}, "group_id"),
+    ({"min_plate_height": 7}, "min_plate_height"),
+    ({"min_plate_height": 201}, "min_plate_height"),
+    ({"min_plate_height": 12.5}, "min_plate_height"),
     ({"unknown": 1}, "unknown"),
 ]
 
@@ -222,6 +232,7 @@ FILTERS: list[tuple[dict[str, str], list[str]]] = [
 
 
 async def test_filters(register: Register) -> None:
+    await make_group(register, "norte")
     await make(register, id="se", name="Praça da Sé")
     await make(register, id="centro", name="Rua A", location="Mercado Público", group_id="norte")
     await make(register, id="ponte", name="Ponte", group_id="norte", enabled=False)
