@@ -218,7 +218,7 @@ class Correction(Table):
 
 
 class ProcessedFrame(Table):
-    """Frames that were read: a frame delivered twice changes nothing."""
+    """Frames that were read: a frame delivered twice changes nothing. `seen`: what passages of late frames need of it."""
 
     __tablename__ = "processed_frames"
     __table_args__ = (Index("ix_processed_frames_camera", "camera_id", "captured_at"),)
@@ -227,6 +227,7 @@ class ProcessedFrame(Table):
     camera_id: Mapped[str] = mapped_column(String(63))
     captured_at: Mapped[datetime]
     processed_at: Mapped[datetime] = mapped_column(index=True)
+    seen: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class OutboxMessage(Table):

@@ -52,6 +52,7 @@ def upgrade() -> None:
     op.add_column("observations", sa.Column("lattice", sa.JSON(), nullable=True))
     op.add_column("observations", sa.Column("color", sa.String(length=16), nullable=True))
     op.add_column("observations", sa.Column("color_confidence", sa.Float(), nullable=True))
+    op.add_column("processed_frames", sa.Column("seen", sa.JSON(), nullable=True))
     op.execute("UPDATE detections SET plate_read = plate")
     # What cameras of the first version named as their group becomes a group.
     op.execute(
@@ -62,6 +63,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_column("processed_frames", "seen")
     for column in ("color_confidence", "color", "lattice", "plate_rows"):
         op.drop_column("observations", column)
     for column in ("corrected", "plate_read", "plate_rows", "color_confidence"):
