@@ -46,6 +46,16 @@ def normalised(text: str) -> str:
     return plate
 
 
+def of_person(text: str, longest: int) -> str:
+    """A plate as a person writes it down, e.g. `abc-1d23`. Raises InvalidInput."""
+    plate = _SEPARATORS.sub("", text)
+    if not (plate.isascii() and plate.isalnum()):
+        raise InvalidInput("plate: holds only letters A-Z and digits, or is null for no plate", field="plate")
+    if len(plate) > longest:
+        raise InvalidInput(f"plate: is over {longest} characters", field="plate")
+    return plate.upper()
+
+
 def plate_test(text: str, match: Match) -> PlateTest:
     """The conditions that a plate and a way of matching ask for. Raises InvalidInput."""
     plate = normalised(text)

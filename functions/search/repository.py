@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, literal, or_, select
+from sqlalchemy import ColumnElement, and_, false, literal, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.search.cursors import Position
 from functions.search.plates import ESCAPE, PlateTest, after
-from functions.shared.tables import Camera, Detection, PassageObservation
+from functions.shared.formats import ANY, DEFAULT
+from functions.shared.tables import Camera, Correction, Detection, Group, PassageObservation
 
 
 @dataclass(frozen=True)
@@ -23,8 +24,14 @@ class Filters:
     camera_ids: tuple[str, ...] = ()
     start: datetime | None = None
     end: datetime | None = None
-    vehicle_type: str | None = None
+    vehicle_types: tuple[str, ...] = ()
     final: bool | None = None
+    group_ids: tuple[str, ...] = ()
+    colors: tuple[str, ...] = ()
+    directions: tuple[str, ...] = ()
+    plate_formats: tuple[str, ...] = ()
+    uncertain: bool | None = None
+    corrected: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -64,20 +71,91 @@ async def observations(session: AsyncSession, detection_id: str) -> Sequence[Pas
     return list(await session.scalars(asked))
 
 
+async def detection_for_update(session: AsyncSession, detection_id: str) -> Detection | None:
+    """A detection that no other transaction changes until this one ends."""
+    asked = select(Detection).where(Detection.id == detection_id).with_for_update()
+    return (await session.scalars(asked)).one_or_none()
+
+
+@dataclass(frozen=True)
+class CorrectionFilters:
+    """As `Filters`, of corrections by the time they were made."""
+
+    camera_ids: tuple[str, ...] = ()
+    start: datetime | None = None
+    end: datetime | None = None
+    source: str | None = None
+
+
+async def corrections(
+    session: AsyncSession, filters: CorrectionFilters, behind: Position | None, limit: int
+) -> list[Correction]:
+    """Corrections, newest first, behind a position."""
+    table = Correction
+    asked = select(table).order_by(table.created_at.desc(), table.id.desc()).limit(limit)
+    if filters.camera_ids:
+        asked = asked.where(table.camera_id.in_(filters.camera_ids))
+    if filters.start is not None:
+        asked = asked.where(table.created_at >= filters.start)
+    if filters.end is not None:
+        asked = asked.where(table.created_at < filters.end)
+    if filters.source is not None:
+        asked = asked.where(table.source == filters.source)
+    if behind is not None:
+        at = literal(behind.started_at, table.created_at.type)
+        asked = asked.where(table.created_at <= at, or_(table.created_at < at, table.id < behind.id))
+    return list(await session.scalars(asked))
+
+
+async def corrections_of(session: AsyncSession, detection_id: str) -> list[Correction]:
+    """In order of time."""
+    asked = select(Correction).where(Correction.detection_id == detection_id)
+    return list(await session.scalars(asked.order_by(Correction.created_at, Correction.id)))
+
+
+async def correction(session: AsyncSession, correction_id: str) -> Correction | None:
+    return (await session.scalars(select(Correction).where(Correction.id == correction_id))).one_or_none()
+
+
+@dataclass(frozen=True)
+class CameraRules:
+    """What a camera says of its plates; `min_confidence` None is the platform's own."""
+
+    formats: tuple[str, ...]
+    min_confidence: float | None
+
+
+async def camera_rules(session: AsyncSession, camera_id: str) -> CameraRules:
+    asked = select(Camera.min_confidence, Group.plate_formats).outerjoin(Group, Group.id == Camera.group_id)
+    row = (await session.execute(asked.where(Camera.id == camera_id))).one_or_none()
+    return CameraRules(DEFAULT, None) if row is None else CameraRules(tuple(row[1] or DEFAULT), row[0])
+
+
 def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
     table = Detection
     conditions: list[ColumnElement[bool]] = [] if filters.plate is None else _plate(filters.plate)
-    if filters.camera_ids:
-        conditions.append(table.camera_id.in_(filters.camera_ids))
+    several = (
+        (table.camera_id, filters.camera_ids), (table.vehicle_type, filters.vehicle_types),
+        (table.color, filters.colors), (table.direction, filters.directions),
+    )  # fmt: skip
+    conditions += [column.in_(wanted) for column, wanted in several if wanted]
+    either = ((table.final, filters.final), (table.uncertain, filters.uncertain), (table.corrected, filters.corrected))
+    conditions += [column.is_(wanted) for column, wanted in either if wanted is not None]
+    if filters.group_ids:
+        conditions.append(table.camera_id.in_(select(Camera.id).where(Camera.group_id.in_(filters.group_ids))))
+    if filters.plate_formats:
+        conditions.append(_formats(filters.plate_formats))
     if filters.start is not None:
         conditions.append(table.started_at >= filters.start)
     if filters.end is not None:
         conditions.append(table.started_at < filters.end)
-    if filters.vehicle_type is not None:
-        conditions.append(table.vehicle_type == filters.vehicle_type)
-    if filters.final is not None:
-        conditions.append(table.final.is_(filters.final))
     return conditions
+
+
+def _formats(names: tuple[str, ...]) -> ColumnElement[bool]:
+    """`any` stands for a plate of no format."""
+    free = and_(Detection.plate.is_not(None), Detection.plate_format.is_(None)) if ANY in names else false()
+    return or_(Detection.plate_format.in_(names), free)
 
 
 def _plate(test: PlateTest) -> list[ColumnElement[bool]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self, get_args
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 from functions.shared.contracts import CAMERA_ID, Candidate
+from functions.shared.formats import NAMES
+from functions.shared.inference import VehicleColor, VehicleType
 
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
 
@@ -20,6 +22,23 @@ def _sane(at: datetime) -> datetime:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_sane)]
+CameraIds = Annotated[
+    list[Annotated[str, Field(pattern=CAMERA_ID)]],
+    Field(max_length=200, description="one camera or more (repeat it)"),
+]
+Direction = Literal["towards", "away", "left", "right"]
+Source = Literal["person", "reread"]
+# The longest text that a plate may have; those of Brazil and its neighbours have 6 or 7.
+LONGEST_PLATE = 10
+
+
+def _known_format(name: str) -> str:
+    if name not in NAMES:
+        raise ValueError(f"must be one of {', '.join(NAMES)}")
+    return name
+
+
+FormatName = Annotated[str, AfterValidator(_known_format), Field(json_schema_extra={"enum": list(NAMES)})]
 
 
 class DetectionQuery(BaseModel):
@@ -31,12 +50,20 @@ class DetectionQuery(BaseModel):
     match: str = Field(
         "exact", description="exact, prefix, or wildcard: * stands for any characters, ? for one", examples=["prefix"]
     )
-    camera_id: list[Annotated[str, Field(pattern=CAMERA_ID)]] = Field(
-        default=[], max_length=200, description="one camera or more (repeat it)"
+    camera_id: CameraIds = []
+    group_id: list[Annotated[str, Field(pattern=CAMERA_ID)]] = Field(
+        default=[], max_length=200, description="cameras of one group or more"
     )
     start: Moment | None = Field(None, alias="from", description="passages that began at or after this time")
     end: Moment | None = Field(None, alias="to", description="passages that began before this time")
-    type: Literal["car", "motorcycle", "bus", "truck"] | None = None
+    type: list[VehicleType] = Field(default=[], max_length=len(get_args(VehicleType)))
+    color: list[VehicleColor] = Field(default=[], max_length=len(get_args(VehicleColor)))
+    direction: list[Direction] = Field(default=[], max_length=len(get_args(Direction)), description="of travel")
+    plate_format: list[FormatName] = Field(
+        default=[], max_length=len(NAMES), description="any stands for plates of no known format"
+    )
+    uncertain: bool | None = Field(None, description="true: plates whose confidence is below the camera's threshold")
+    corrected: bool | None = Field(None, description="true: plates that a person set right or confirmed")
     final: bool | None = Field(None, description="true: ended passages alone; false: those still in sight")
     cursor: str | None = Field(None, description="next_cursor of the page before")
     limit: int = Field(50, ge=1, le=200)
@@ -52,14 +79,18 @@ class DetectionView(BaseModel):
     ended_at: datetime
     type: str | None
     confidence: float | None = Field(description="of the vehicle, 0..1")
-    plate: str | None
-    plate_confidence: float | None
-    plate_format: str | None
+    plate: str | None = Field(description="what counts: what a person said, else what the readers said")
+    plate_read: str | None = Field(description="what the readers last said")
+    plate_confidence: float | None = Field(description="the readers' own, in what they read; 0..1")
+    plate_format: str | None = Field(description="null for a plate of no known format")
+    rows: int | None = Field(description="rows of characters of the plate, 1 or 2")
+    corrected: bool = Field(description="a person set the plate right, or confirmed it")
     uncertain: bool = Field(description="the plate's confidence is below the camera's threshold")
     final: bool = Field(description="false while the vehicle may still be in sight")
     candidates: list[Candidate] = Field(description="possible plates, likeliest first")
     box: list[float] | None
     color: str | None
+    color_confidence: float | None
     direction: str | None
     observations: int = Field(description="frames that showed the passage")
     snapshot_url: str | None
@@ -81,10 +112,116 @@ class ObservationView(BaseModel):
     candidates: list[Candidate]
 
 
+class CorrectionView(BaseModel):
+    """A plate that was set right or confirmed: `plate_before` and `plate_after`, null for no plate."""
+
+    id: str
+    detection_id: str
+    camera_id: str
+    created_at: datetime
+    created_by: str = Field(description="name of the user")
+    source: Source = Field(description="person: somebody looked; reread: read again with another model")
+    model: str | None = Field(description="the model that read again")
+    reason: str | None
+    plate_before: str | None
+    plate_after: str | None
+    plate_format: str | None
+    plate_snapshot_url: str | None = Field(description="the plate as it was read; outlives the detection's picture")
+
+
 class DetectionDetail(DetectionView):
     seen: list[ObservationView] = Field(description="the observations that were kept, in order of time")
+    corrections: list[CorrectionView] = Field(description="in order of time")
 
 
 class DetectionPage(BaseModel):
     items: list[DetectionView]
     next_cursor: str | None
+
+
+class DetectionChange(BaseModel):
+    """What a person says of a passage. A plate that is given as it stands is thereby confirmed."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    plate: str | None = Field(
+        None, max_length=40, description=f"1 to {LONGEST_PLATE} letters and digits, or null where there is no plate"
+    )
+    type: VehicleType | None = Field(None, description="of ended passages alone")
+    color: VehicleColor | None = Field(None, description="of ended passages alone")
+    reason: str | None = Field(None, max_length=500)
+    expected_plate: str | None = Field(
+        None, max_length=16, description="the plate that was seen (null: none): 409 where it is another by now"
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not self.model_fields_set & {"plate", "type", "color"}:
+            raise ValueError("name at least one of plate, type, color")
+        return self
+
+
+class CorrectionQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    camera_id: CameraIds = []
+    start: Moment | None = Field(None, alias="from", description="made at or after this time")
+    end: Moment | None = Field(None, alias="to", description="made before this time")
+    source: Source | None = None
+    cursor: str | None = Field(None, description="next_cursor of the page before")
+    limit: int = Field(50, ge=1, le=200)
+
+
+class CorrectionPage(BaseModel):
+    items: list[CorrectionView]
+    next_cursor: str | None
+
+
+PlateText = Annotated[str, Field(pattern=rf"^[A-Z0-9]{{1,{LONGEST_PLATE}}}$")]
+
+
+class RereadCandidate(BaseModel):
+    text: PlateText
+    confidence: float = Field(ge=0, le=1)
+
+
+class Reread(BaseModel):
+    """What another model read of one detection's pictures. `expected_plate` is what the detection had (null: none)."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    detection_id: str = Field(pattern=r"^[0-9a-f]{32}$")
+    expected_plate: str | None = Field(max_length=16)
+    plate: PlateText
+    confidence: float = Field(ge=0, le=1, description="calibrated probability that all of it is right")
+    plate_format: FormatName | None = Field(None, description="as it was read; null: what the camera's formats say")
+    rows: Literal[1, 2] | None = None
+    candidates: list[RereadCandidate] = Field(default=[], max_length=8, description="best first")
+
+
+class RereadRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field(min_length=1, max_length=100, description="which model read, for the record")
+    items: list[Reread] = Field(min_length=1, max_length=200)
+
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        if len({item.detection_id for item in self.items}) != len(self.items):
+            raise ValueError("items: a detection is named twice")
+        return self
+
+
+RereadOutcome = Literal["applied", "unchanged", "conflict", "corrected_by_person", "in_sight", "not_found"]
+
+
+class RereadResult(BaseModel):
+    detection_id: str
+    outcome: RereadOutcome
+    plate: str | None = Field(description="as it stands now")
+
+
+class RereadAnswer(BaseModel):
+    """In the order asked."""
+
+    items: list[RereadResult]

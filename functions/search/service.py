@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import cast, get_args
 
 from functions.search import cursors, repository
 from functions.search.plates import Match, plate_test
 from functions.search.repository import Filters, Found
-from functions.search.schemas import DetectionDetail, DetectionPage, DetectionQuery, DetectionView, ObservationView
+from functions.search.schemas import (
+    CorrectionView,
+    DetectionDetail,
+    DetectionPage,
+    DetectionQuery,
+    DetectionView,
+    ObservationView,
+    Source,
+)
 from functions.shared.context import Context
 from functions.shared.contracts import Candidate
 from functions.shared.errors import Forbidden, InvalidInput, NotFound
 from functions.shared.store import FolderStore
-from functions.shared.tables import PassageObservation
+from functions.shared.tables import Correction, Detection, PassageObservation
 
 _ID = _SIGNATURE = re.compile(r"^[0-9a-f]{32}$")
 
@@ -34,14 +43,20 @@ async def find(context: Context, query: DetectionQuery) -> DetectionPage:
 
 def filters_of(query: DetectionQuery) -> Filters:
     """Raises InvalidInput naming the field that is wrong."""
-    if query.start is not None and query.end is not None and query.start > query.end:
-        raise InvalidInput("from: lies after to", field="from")
+    require_order(query.start, query.end)
     match = _match(query.match)
     return Filters(
         plate=plate_test(query.plate, match) if query.plate is not None else None,
-        camera_ids=tuple(query.camera_id), start=query.start, end=query.end, vehicle_type=query.type,
-        final=query.final,
+        camera_ids=tuple(query.camera_id), start=query.start, end=query.end, vehicle_types=tuple(query.type),
+        final=query.final, group_ids=tuple(query.group_id), colors=tuple(query.color),
+        directions=tuple(query.direction), plate_formats=tuple(query.plate_format), uncertain=query.uncertain,
+        corrected=query.corrected,
     )  # fmt: skip
+
+
+def require_order(start: datetime | None, end: datetime | None) -> None:
+    if start is not None and end is not None and start > end:
+        raise InvalidInput("from: lies after to", field="from")
 
 
 def _match(text: str) -> Match:
@@ -54,16 +69,20 @@ def _match(text: str) -> Match:
 
 async def find_one(context: Context, detection_id: str) -> DetectionDetail:
     """Raises NotFound."""
-    found = await _get(context, detection_id)
+    found = await get(context, detection_id)
     async with context.db.read() as session:
         seen = await repository.observations(session, detection_id)
+        corrections = await repository.corrections_of(session, detection_id)
     shown = await view(context, found)
-    return DetectionDetail(**shown.model_dump(), seen=[_observation(row) for row in seen])
+    return DetectionDetail(
+        **shown.model_dump(), seen=[_observation(row) for row in seen],
+        corrections=[await correction_view(context, row) for row in corrections],
+    )  # fmt: skip
 
 
 async def snapshot(context: Context, detection_id: str, kind: str) -> bytes:
     """The JPEG of a detection's vehicle or plate. Raises NotFound."""
-    row = (await _get(context, detection_id)).detection
+    row = (await get(context, detection_id)).detection
     key = row.plate_snapshot_key if kind == "plate" else row.snapshot_key
     if key is None:
         raise NotFound(f"the detection has no picture of a {kind}")
@@ -81,7 +100,8 @@ async def image(context: Context, key: str, expires: int, signature: str) -> byt
     return await store.get(key)
 
 
-async def _get(context: Context, detection_id: str) -> Found:
+async def get(context: Context, detection_id: str) -> Found:
+    """Raises NotFound."""
     found = None
     if _ID.match(detection_id):
         async with context.db.read() as session:
@@ -96,10 +116,25 @@ async def view(context: Context, found: Found) -> DetectionView:
     return DetectionView(
         id=row.id, camera_id=row.camera_id, camera_name=found.camera_name, started_at=row.started_at,
         ended_at=row.ended_at, type=row.vehicle_type, confidence=row.vehicle_confidence, plate=row.plate,
-        plate_confidence=row.plate_confidence, plate_format=row.plate_format, uncertain=row.uncertain,
-        final=row.final, candidates=[Candidate.model_validate(item) for item in row.candidates], box=row.box,
-        color=row.color, direction=row.direction, observations=row.observation_count,
+        plate_read=plate_read(row), plate_confidence=row.plate_confidence, plate_format=row.plate_format,
+        rows=row.plate_rows, corrected=row.corrected, uncertain=row.uncertain, final=row.final, box=row.box,
+        candidates=[Candidate.model_validate(item) for item in row.candidates], color=row.color,
+        color_confidence=row.color_confidence, direction=row.direction, observations=row.observation_count,
         snapshot_url=await _link(context, row.snapshot_key),
+        plate_snapshot_url=await _link(context, row.plate_snapshot_key),
+    )  # fmt: skip
+
+
+def plate_read(row: Detection) -> str | None:
+    """What the readers last said; rows older than that column say it in `plate`."""
+    return row.plate_read if row.plate_read is not None or row.corrected else row.plate
+
+
+async def correction_view(context: Context, row: Correction) -> CorrectionView:
+    return CorrectionView(
+        id=row.id, detection_id=row.detection_id, camera_id=row.camera_id, created_at=row.created_at,
+        created_by=row.created_by, source=cast(Source, row.source), model=row.model, reason=row.reason,
+        plate_before=row.plate_before, plate_after=row.plate_after, plate_format=row.plate_format,
         plate_snapshot_url=await _link(context, row.plate_snapshot_key),
     )  # fmt: skip
 

@@ -112,6 +112,7 @@ class FunctionSettings(Settings):
         False, description="mark cookies Secure; on wherever TLS ends in front of the functions"
     )
     migrate_on_start: bool = Field(False, description="bring the database up to date at start (embedded mode does)")
+    min_plate_confidence: float = Field(0.5, ge=0, le=1, description="a reading below is marked uncertain")
     camera_networks: Annotated[tuple[str, ...], NoDecode] = Field(
         ("0.0.0.0/0", "::/0"), description="networks, comma separated, in which cameras may be"
     )
@@ -134,7 +135,6 @@ class ReaderSettings(FunctionSettings):
     inference_threads: int = Field(0, ge=0, le=128, description="threads of the in-process engine (0: all cores)")
     frame_max_age_s: float = Field(20.0, gt=0, description="frames older than this are dropped unread, s")
     passage_gap_s: float = Field(4.0, gt=0, description="a vehicle unseen for this long has passed, s")
-    min_plate_confidence: float = Field(0.5, ge=0, le=1, description="a reading below is marked uncertain")
 
 
 class CaptureSettings(Settings):
