@@ -11,9 +11,9 @@ import zlib
 from pathlib import Path
 from typing import Literal, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from functions.shared.formats import DEFAULT
+from functions.shared.formats import DEFAULT, NAMES
 
 PlateFormat = str
 """A name of `formats.PATTERNS`."""
@@ -126,8 +126,16 @@ class FrameReading(_Frozen):
 class Ask(_Frozen):
     """What a camera wants of its frames: plates of these formats, none lower than so many pixels of the frame."""
 
-    formats: tuple[str, ...] = DEFAULT
+    formats: tuple[str, ...] = Field(DEFAULT, min_length=1)
     min_plate_height: float = Field(0, ge=0)
+
+    @field_validator("formats")
+    @classmethod
+    def _are_known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        unknown = sorted(set(names) - set(NAMES))
+        if unknown:
+            raise ValueError(f"there is no plate format {unknown[0]!r}; there are {', '.join(NAMES)}")
+        return names
 
 
 class Inference(Protocol):

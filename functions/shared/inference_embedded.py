@@ -25,8 +25,9 @@ MEND = "run: gtvision models fetch"
 class _Job:
     """One frame that waits for the worker."""
 
-    def __init__(self, frame: bytes) -> None:
+    def __init__(self, frame: bytes, ask: Ask) -> None:
         self.frame = frame
+        self.ask = ask
         self.answer: Future[FrameReading] = Future()
 
 
@@ -51,7 +52,7 @@ class EmbeddedInference:
 
     async def read(self, jpeg: bytes, ask: Ask | None = None) -> FrameReading:
         """See Inference.read. A frame that is not begun when its time is over is never begun."""
-        job = _Job(jpeg)
+        job = _Job(jpeg, ask or Ask())
         try:
             async with asyncio.timeout(self._timeout_s), self._places:
                 with self._wake:
@@ -102,7 +103,7 @@ class EmbeddedInference:
     def _answer(self, loop: asyncio.AbstractEventLoop, jobs: Sequence[_Job]) -> None:
         try:
             self._load()
-            options = self._reader.pipeline.Options(views=self._effort.views, fallback=self._effort.fallback)
+            options = [self._options(job.ask) for job in jobs]
             read = self._reader.pipeline.read_frames([job.frame for job in jobs], self._infer, options)
             results = [_result(answer) for answer in loop.run_until_complete(read)]
         except Misconfigured as error:
@@ -120,8 +121,16 @@ class EmbeddedInference:
             else:
                 job.answer.set_result(result)
 
+    def _options(self, ask: Ask) -> Any:
+        return self._reader.pipeline.Options(
+            views=self._effort.views,
+            fallback=self._effort.fallback,
+            formats=ask.formats,
+            min_plate_height=ask.min_plate_height,
+        )
+
     async def _infer(self, model: str, images: Any) -> Any:
-        return self._sessions[model].run(None, {"images": images})[0]
+        return self._sessions[model].run(list(self._reader.pipeline.OUTPUTS[model]), {"images": images})
 
     def _load(self) -> None:
         """Make the sessions, once, in the thread that uses them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -40,7 +41,7 @@ class TritonInference:
                     outputs=[InferRequestedOutput("observations")],
                     timeout=int(self._timeout_s * 1e6),
                     client_timeout=self._timeout_s,
-                    parameters={"views": self._effort.views, "fallback": self._effort.fallback},
+                    parameters=self._parameters(ask or Ask()),
                 )
         except TimeoutError:
             raise self._unavailable(f"gave no answer within {self._timeout_s:g} s") from None
@@ -50,6 +51,15 @@ class TritonInference:
         if observations is None or observations.size != 1:
             raise self._unavailable("gave an empty answer")
         return FrameReading.model_validate_json(observations.reshape(-1)[0])
+
+    def _parameters(self, ask: Ask) -> dict[str, int | bool | str]:
+        """Triton's parameters are flat: what is no integer or flag travels as JSON in a string."""
+        return {
+            "views": self._effort.views,
+            "fallback": self._effort.fallback,
+            "formats": json.dumps(ask.formats),
+            "min_plate_height": json.dumps(ask.min_plate_height),
+        }
 
     async def check(self) -> None:
         """See Inference.check. Triton's own readiness says nothing of a dead model process, so a picture is read."""

@@ -38,3 +38,33 @@ def views() -> ModuleType:
 @pytest.fixture(scope="session")
 def pipeline() -> ModuleType:
     return part("pipeline")
+
+
+@pytest.fixture(scope="session")
+def slots() -> ModuleType:
+    return part("slots")
+
+
+@pytest.fixture(scope="session")
+def joint() -> ModuleType:
+    return part("joint")
+
+
+@pytest.fixture(scope="session")
+def priors() -> ModuleType:
+    return part("priors")
+
+
+@pytest.fixture(scope="session")
+def formats() -> ModuleType:
+    return part("formats")
+
+
+@pytest.fixture(scope="session")
+def colors() -> ModuleType:
+    return part("colors")
+
+
+@pytest.fixture(scope="session")
+def frame() -> ModuleType:
+    return part("frame")

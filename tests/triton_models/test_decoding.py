@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pytest
@@ -55,95 +54,43 @@ def small_mask(pattern: str) -> NDArray[np.bool_]:
 def test_lattice_equals_the_sum_over_all_alignments(decoding: ModuleType, seed: int) -> None:
     masks = np.array([small_mask("LLN"), small_mask("LNN")])
     symbols = np.stack([random_symbols(6, seed), random_symbols(6, seed + 100)])
-    found = decoding.lattices(symbols, masks)
+    marginals, evidence = decoding.lattices(symbols, masks)
     for view, index in itertools.product(range(2), range(2)):
         texts = texts_by_brute_force(symbols[view], masks[index])
         whole = sum(texts.values())
-        assert found.evidence[view, index] == pytest.approx(np.log(whole), abs=1e-9)
+        assert evidence[view, index] == pytest.approx(np.log(whole), abs=1e-9)
         expected = np.zeros((3, 36))
         for text, odds in texts.items():
             for place, label in enumerate(text):
                 expected[place, label - 1] += odds / whole
-        np.testing.assert_allclose(found.marginals[view, index], expected, atol=1e-9)
+        np.testing.assert_allclose(marginals[view, index], expected, atol=1e-9)
 
 
-def spelled(decoding: ModuleType, text: str, doubts: dict[int, dict[str, float]] | None = None) -> NDArray[np.float32]:
-    """Symbols [20, 38] that spell a text, with other characters mixed in at some of its places."""
-    symbols = np.zeros((20, 38), np.float32)
-    symbols[:, 0] = 1
-    for place, character in enumerate(text):
-        step = 2 * place + 1
-        odds = (doubts or {}).get(place, {})
-        symbols[step] = 0
-        symbols[step, 1 + decoding.ALPHABET.index(character)] = 1 - sum(odds.values())
-        for other, share in odds.items():
-            symbols[step, 1 + decoding.ALPHABET.index(other)] = share
-    return symbols
+def test_patterns_of_any_length_are_read_at_once(decoding: ModuleType) -> None:
+    """What a pattern's lattice says does not depend on which others were asked for."""
+    symbols = np.stack([random_symbols(7, 3), random_symbols(7, 4)])
+    together = decoding.by_pattern(symbols, ["LLLNNN", "LLLNLNN", "LN", "LLLNLNN"])
+    assert list(together) == ["LLLNNN", "LLLNLNN", "LN"] or set(together) == {"LLLNNN", "LLLNLNN", "LN"}
+    for pattern, lattice in together.items():
+        alone = decoding.by_pattern(symbols[1:], [pattern])[pattern]
+        assert lattice.marginals.shape == (2, len(pattern), 36)
+        np.testing.assert_allclose(lattice.rows(1, 2).marginals, alone.marginals)
+        np.testing.assert_allclose(lattice.evidence[1:], alone.evidence)
 
 
-def read(decoding: ModuleType, views: list[NDArray[np.float32]], prior: tuple[float, float] = (0.0, 0.0)) -> list[Any]:
-    stacked = np.stack(views)
-    texts: list[Any] = decoding.read(stacked, decoding.lattices(stacked), np.ones(len(views)), np.array(prior))
-    return texts
+def test_twins_are_lent_half_of_each_other_and_nothing_else(decoding: ModuleType) -> None:
+    lent = decoding.lending(38)
+    expected = np.eye(38)
+    for letter, digit in ("O0", "I1"):
+        one, other = 1 + decoding.ALPHABET.index(letter), 1 + decoding.ALPHABET.index(digit)
+        expected[one, other] = expected[other, one] = 0.5
+    np.testing.assert_array_equal(lent, expected)
 
 
-def test_a_digit_where_a_letter_must_stand_is_never_given_out(decoding: ModuleType) -> None:
-    texts = read(decoding, [spelled(decoding, "0BC1234", {0: {"O": 0.3}, 3: {"I": 0.2}})])
-    assert (texts[0].text, texts[0].format) == ("OBC1234", "br_old")
-    assert all(text.text[:3].isalpha() for text in texts)
-
-
-def test_the_band_decides_between_the_formats_when_the_glyph_does_not(decoding: ModuleType) -> None:
-    view = spelled(decoding, "ABC1I23", {4: {"1": 0.5}})
-    assert read(decoding, [view], (0.0, 3.0))[0].text == "ABC1I23"
-    assert read(decoding, [view], (0.0, -1.5))[0].text == "ABC1123"
-
-
-def test_twins_leave_the_format_to_the_band(decoding: ModuleType) -> None:
-    """A Mercosul O that the recogniser calls a zero, surely; and a four, which is no letter at all."""
-    views = decoding.with_twins(np.stack([spelled(decoding, "GDY3058")]))
-    found = decoding.lattices(views)
-    weights = np.ones(1)
-    assert decoding.read(views, found, weights, np.array([0.0, 4.0]))[0].text == "GDY3O58"
-    assert decoding.read(views, found, weights, np.array([0.0, -1.5]))[0].text == "GDY3058"
-    plain = decoding.with_twins(np.stack([spelled(decoding, "GDY3458")]))
-    assert decoding.read(plain, decoding.lattices(plain), weights, np.array([0.0, 4.0]))[0].text == "GDY3458"
-
-
-def test_mercosul_is_read_against_its_prior_when_the_glyph_is_plain(decoding: ModuleType) -> None:
-    texts = read(decoding, [spelled(decoding, "RIO2A18")], (0.0, -1.5))
-    assert (texts[0].text, texts[0].format) == ("RIO2A18", "br_mercosul")
-    assert texts[0].confidence > 0.95
-
-
-def test_two_views_outvote_a_wrong_one(decoding: ModuleType) -> None:
-    right, wrong = spelled(decoding, "OUM7311", {0: {"G": 0.2}}), spelled(decoding, "GUM7311", {0: {"O": 0.1}})
-    texts = read(decoding, [wrong, right, right])
-    assert [text.text for text in texts[:2]] == ["OUM7311", "GUM7311"]
-    assert texts[0].confidence > texts[1].confidence
-
-
-def test_candidates_come_in_the_order_of_their_probability(decoding: ModuleType) -> None:
-    logs = np.log(np.random.default_rng(3).dirichlet(np.ones(36), 3))
-    found = decoding._top_texts(logs, 40)
-    every = sorted(
-        (
-            sum(logs[place, index] for place, index in enumerate(pick))
-            for pick in itertools.product(range(36), repeat=3)
-        ),
-        reverse=True,
-    )
-    np.testing.assert_allclose([total for total, _ in found], every[:40], atol=1e-9)
-    assert len({text for _, text in found}) == 40
-
-
-def test_a_foreign_plate_is_read_freely(decoding: ModuleType) -> None:
-    texts = read(decoding, [spelled(decoding, "MLB803"), spelled(decoding, "MLB803"), spelled(decoding, "MLB8O3")])
-    assert (texts[0].text, texts[0].format) == ("MLB803", None)
-    assert texts[0].confidence == pytest.approx(2 / 3, abs=0.01)
-
-
-def test_what_shows_no_text_gives_none(decoding: ModuleType) -> None:
-    empty = np.zeros((20, 38), np.float32)
-    empty[:, 0] = 1
-    assert read(decoding, [empty, spelled(decoding, "1")]) == []
+def test_the_plain_reading_drops_repeats_and_blanks(decoding: ModuleType) -> None:
+    symbols = np.zeros((8, 38), np.float32)
+    for step, character in enumerate("AA-AB-1-"):
+        symbols[step, 0 if character == "-" else 1 + decoding.ALPHABET.index(character)] = 0.8
+    text, sure = decoding.greedy(symbols)
+    assert (text, sure) == ("AAB1", pytest.approx(0.8))
+    assert decoding.greedy(np.eye(38, dtype=np.float32)[[0, 0]]) == ("", 0.0)

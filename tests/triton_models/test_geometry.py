@@ -140,15 +140,3 @@ def test_a_large_plate_is_averaged_down_without_a_shift(views: ModuleType) -> No
     rows, columns = np.nonzero(cut[..., 0] > 127)
     assert (columns.min(), columns.max()) == (pytest.approx(13, abs=2), pytest.approx(146, abs=2))
     assert (rows.min(), rows.max()) == (pytest.approx(4, abs=1.5), pytest.approx(43, abs=1.5))
-
-
-def test_a_blue_band_is_seen(views: ModuleType, pipeline: ModuleType) -> None:
-    plate = np.full((130, 400, 3), 225, np.uint8)
-    corners = np.array([[0, 0], [400, 0], [400, 130], [0, 130]], np.float32)
-    plain = pipeline.format_prior(*views.band(plate, corners))
-    plate[:28] = (153, 51, 0)
-    banded = pipeline.format_prior(*views.band(plate, corners))
-    assert plain[1] < 0 < banded[1]
-    # In infrared the band has no colour, but it is dark.
-    grey = cv2.cvtColor(cv2.cvtColor(plate, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    assert pipeline.format_prior(*views.band(grey, corners))[1] > 0

@@ -13,34 +13,35 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from platereader import pictures, pipeline
 
-OUTPUTS = {
-    "vehicle_detector": "detections",
-    "plate_detector": "detections",
-    "plate_corners": "cells",
-    "plate_ocr": "symbols",
-}
 
-
-async def infer(model: str, images: np.ndarray) -> np.ndarray:
+async def infer(model: str, images: np.ndarray) -> list[np.ndarray]:
     """One batch through another model of this server. The answer is asked for in the CPU's memory, where numpy is."""
+    names = pipeline.OUTPUTS[model]
     request = pb.InferenceRequest(
         model_name=model,
-        requested_output_names=[OUTPUTS[model]],
+        requested_output_names=list(names),
         inputs=[pb.Tensor("images", np.ascontiguousarray(images))],
         preferred_memory=pb.PreferredMemory(pb.TRITONSERVER_MEMORY_CPU, 0),
     )
     response = await request.async_exec()
     if response.has_error():
         raise pb.TritonModelException(f"{model}: {response.error().message()}")
-    return pb.get_output_tensor_by_name(response, OUTPUTS[model]).as_numpy()
+    return [pb.get_output_tensor_by_name(response, name).as_numpy() for name in names]
 
 
 def options_of(request: pb.InferenceRequest) -> pipeline.Options:
-    """What the request's parameters ask for; unknown ones are ignored, as Triton itself does."""
+    """What the request's parameters ask for; unknown ones are ignored, as Triton itself does.
+
+    `formats` is a JSON list in a string, `min_plate_height` a JSON number in one. Raises ValueError for what cannot be
+    meant, such as a format that no table has.
+    """
     asked = json.loads(request.parameters() or "{}")
     standard = pipeline.Options()
     return pipeline.Options(
-        views=max(1, int(asked.get("views", standard.views))), fallback=bool(asked.get("fallback", standard.fallback))
+        views=max(1, int(asked.get("views", standard.views))),
+        fallback=bool(asked.get("fallback", standard.fallback)),
+        formats=tuple(json.loads(asked["formats"])) if "formats" in asked else standard.formats,
+        min_plate_height=float(json.loads(asked.get("min_plate_height", "0"))),
     )
 
 
@@ -50,11 +51,16 @@ class TritonPythonModel:
     async def execute(self, requests: list) -> list:
         frames: list[bytes] = []
         options: list[pipeline.Options] = []
-        counts: list[int] = []
+        counts: list[int | pb.TritonError] = []
         for request in requests:
+            try:
+                asked = options_of(request)
+            except (ValueError, TypeError) as error:
+                counts.append(pb.TritonError(f"parameters: {error}", pb.TritonError.INVALID_ARG))
+                continue
             rows = pb.get_input_tensor_by_name(request, "jpeg").as_numpy().reshape(-1)
             frames.extend(bytes(row) for row in rows)
-            options.extend([options_of(request)] * len(rows))
+            options.extend([asked] * len(rows))
             counts.append(len(rows))
         try:
             read = await pipeline.read_frames(frames, infer, options)
@@ -62,7 +68,12 @@ class TritonPythonModel:
             failure = pb.TritonError(str(error), pb.TritonError.UNAVAILABLE)
             return [pb.InferenceResponse(error=failure) for _ in requests]
         answers = iter(read)
-        return [_response([next(answers) for _ in range(count)]) for count in counts]
+        return [
+            _response([next(answers) for _ in range(count)])
+            if isinstance(count, int)
+            else pb.InferenceResponse(error=count)
+            for count in counts
+        ]
 
 
 def _response(answers: list) -> pb.InferenceResponse:

@@ -1,4 +1,4 @@
-"""The pictures of one plate that the recogniser sees, and what their colours say about its format."""
+"""The pictures of one plate that the readers see, and what their colours say about its format."""
 
 from __future__ import annotations
 
@@ -37,6 +37,19 @@ VIEWS = (
     View(True, 0.00, -0.08, 0.00, 0.00),
     View(True, 0.05, -0.22, 0.05, 0.10),
 )
+
+
+SLOT_HEIGHT = 64
+SLOT_WIDTH = 128
+SLOT_VIEWS = (
+    View(True, 0.03, 0.05, 0.03, 0.05),
+    View(False, 0.05, 0.07, 0.05, 0.07),
+    View(True, 0.09, 0.12, 0.09, 0.12),
+    View(False, 0.14, 0.14, 0.14, 0.14, 0.7),
+    View(True, 0.00, 0.00, 0.00, 0.00),
+    View(False, -0.02, -0.02, -0.02, -0.02, 0.7),
+)
+"""What plate_reader sees: the whole plate, one row or two."""
 
 
 @dataclass(frozen=True)
@@ -101,15 +114,26 @@ def _shrunk(picture: Array, corners: Array, width: float) -> tuple[Array, Array]
     return cv2.resize(part, size, interpolation=cv2.INTER_AREA), ((corners - low) * scale).astype(np.float32)
 
 
-def band(picture: Array, corners: Array) -> tuple[float, float]:
+def slot(picture: Array, plate_corners: Array, box_corners: Array, view: View) -> Array:
+    """The whole plate as plate_reader takes it, uint8 RGB [64, 128, 3]."""
+    corners = plate_corners if view.corners else box_corners
+    return rectify(picture, corners, view, SLOT_HEIGHT, SLOT_WIDTH)
+
+
+def band(picture: Array, corners: Array, exact: bool = True) -> tuple[float, float]:
     """What stands for a Mercosul plate's blue band: (blueness, darkness) of the plate's top strip, against the rest.
 
     Blueness is how much blue leads red there, in parts of full scale; darkness is 1 - the strip's
-    brightness over that of the plate's ground, which a camera in infrared sees too.
+    brightness over that of the plate's ground, which a camera in infrared sees too. Where the corners are not `exact`
+    the bluest strip of the upper part counts, and nothing is said of darkness.
     """
     plate = rectify(picture, corners, View(True, 0, 0, 0, 0), 52, 160).astype(np.float32)
-    strip = plate[3:9, 24:136]
     below = plate[14:48, 8:152]
-    lead = float(np.median(strip[..., 2] - strip[..., 0])) - float(np.median(below[..., 2] - below[..., 0]))
     ground = float(np.percentile(below.mean(axis=2), 75))
+    below_lead = float(np.median(below[..., 2] - below[..., 0]))
+    if not exact:
+        rows = np.median(plate[:22, 24:136, 2] - plate[:22, 24:136, 0], axis=1)
+        return (float(np.convolve(rows, np.full(5, 0.2), "valid").max()) - below_lead) / 255, 0.0
+    strip = plate[3:9, 24:136]
+    lead = float(np.median(strip[..., 2] - strip[..., 0])) - below_lead
     return lead / 255, 1 - float(np.median(strip.mean(axis=2))) / max(ground, 1)

@@ -1,0 +1,112 @@
+"""Where the vehicles and plates are: detection, corners, and second looks where a plate should be but was not found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+import numpy as np
+
+from . import geometry, pictures
+from .decoding import Array
+from .frame import Frame, Infer, Plate, batched
+
+CORNER_WINDOW = (96, 208)
+"""Height and width of what plate_corners sees of a plate. At twice the plate's width the plate is about as wide as
+those of its training (Silva and Jung: 40 to 208 of 208 pixels)."""
+VEHICLE_WINDOW = (288, 288)
+LOOK_WINDOW = (384, 384)
+LOOKS = 2
+"""How many vehicles of a frame are looked at again."""
+LEAST_WIDTH = {0: 130, 1: 48, 2: 160, 3: 160}
+"""Pixels across, by index in VEHICLE_TYPES, below which a plate on the vehicle could not be read: characters of some 7
+pixels on a plate of 40 cm on a car of 1.8 m, of 20 cm on a motorcycle of 0.75 m."""
+LEAST_ZOOM = 1.3
+
+
+async def detect(frames: Sequence[Frame], infer: Infer) -> None:
+    """Vehicles and plates of each frame."""
+    laid = [pictures.letterbox(frame.picture, frame.fit) for frame in frames]
+    vehicles, plates = await asyncio.gather(
+        batched("vehicle_detector", laid, infer), batched("plate_detector", laid, infer)
+    )
+    for frame, (vehicle_rows,), (plate_rows,) in zip(frames, vehicles, plates, strict=True):
+        option = frame.options
+        frame.vehicles = geometry.detections(vehicle_rows, frame.fit.back, frame.size, option.vehicle_score, 0.6)
+        found = geometry.detections(plate_rows, frame.fit.back, frame.size, option.plate_score, 0.45)
+        frame.plates = [Plate.in_box(row) for row in found]
+
+
+async def look_again(frames: Sequence[Frame], infer: Infer) -> None:
+    """Second looks at the largest vehicles on which no plate was found, each at its own resolution."""
+    wanted: list[tuple[Frame, pictures.Fit]] = []
+    cuts: list[Array] = []
+    for frame in frames:
+        for row in _bare_vehicles(frame)[:LOOKS]:
+            box = geometry.of_aspect(geometry.grown(row[:4], 1.06, 1.06), LOOK_WINDOW[1] / LOOK_WINDOW[0])
+            cut, fit = pictures.window(frame.picture, box, *LOOK_WINDOW)
+            if fit.scale >= LEAST_ZOOM * frame.fit.scale:
+                wanted.append((frame, fit))
+                cuts.append(cut)
+    for (frame, fit), (rows,) in zip(wanted, await batched("plate_detector", cuts, infer), strict=True):
+        add(frame, geometry.detections(rows, fit.back, frame.size, frame.options.plate_score, 0.45))
+
+
+def add(frame: Frame, rows: Array) -> None:
+    """Take what a further look found [n, >=5], unless it is known already."""
+    for row in rows:
+        known = np.array([plate.found for plate in frame.plates]).reshape(-1, 4)
+        if not len(known) or geometry.overlaps(row[None, :4], known).max() < 0.3:
+            frame.plates.append(Plate.in_box(row))
+
+
+def _bare_vehicles(frame: Frame) -> list[Array]:
+    """Vehicles of a size at which a plate could be read, on which none was found; the largest first."""
+    bare = [
+        row
+        for row in frame.vehicles
+        if row[2] - row[0] >= LEAST_WIDTH[int(row[5])]
+        and not any(geometry.inside(plate.found, row[:4]) > 0.6 for plate in frame.plates)
+    ]
+    return sorted(bare, key=lambda row: -float((row[2] - row[0]) * (row[3] - row[1])))
+
+
+async def find_corners(plates: Sequence[tuple[Frame, Plate]], infer: Infer) -> None:
+    """The corners of each plate, where the network sees them."""
+    height, width = CORNER_WINDOW
+    fits: list[pictures.Fit] = []
+    cuts: list[Array] = []
+    for frame, plate in plates:
+        around = geometry.of_aspect(geometry.grown(plate.found, 1.7, 1.9), width / height)
+        cut, fit = pictures.window(frame.picture, around, height, width)
+        fits.append(fit)
+        cuts.append(cut)
+    for (_, plate), fit, (cells,) in zip(plates, fits, await batched("plate_corners", cuts, infer), strict=True):
+        quads, _ = geometry.quads(cells, 0.35)
+        for quad in quads:
+            corners = fit.back(quad)
+            if geometry.is_plate_shaped(corners) and geometry.inside(geometry.bounds(corners), plate.found) > 0.6:
+                plate.corners, plate.cornered = corners, True
+                break
+
+
+async def corners_in_vehicles(frames: Sequence[Frame], infer: Infer) -> None:
+    """Corners straight from the vehicles, largest first, where no look found a plate in the frame."""
+    height, width = VEHICLE_WINDOW
+    wanted: list[tuple[Frame, pictures.Fit]] = []
+    cuts: list[Array] = []
+    for frame in frames:
+        large = [row for row in frame.vehicles if min(row[2] - row[0], row[3] - row[1]) >= 96]
+        large.sort(key=lambda row: -float((row[2] - row[0]) * (row[3] - row[1])))
+        for row in large[:LOOKS]:
+            cut, fit = pictures.window(frame.picture, geometry.of_aspect(row[:4], width / height), height, width)
+            wanted.append((frame, fit))
+            cuts.append(cut)
+    for (frame, fit), (cells,) in zip(wanted, await batched("plate_corners", cuts, infer), strict=True):
+        quads, scores = geometry.quads(cells, 0.6)
+        for quad, score in zip(quads, scores, strict=True):
+            corners = fit.back(quad)
+            box = np.clip(geometry.bounds(corners), 0, (*frame.size, *frame.size))
+            if geometry.is_plate_shaped(corners) and (box[2:] - box[:2] >= (12, 4)).all():
+                frame.plates.append(Plate(box, float(score), corners, cornered=True))
+                break

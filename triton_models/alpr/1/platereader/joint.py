@@ -1,0 +1,244 @@
+"""What a plate says, from all views and both readers together: summed log probabilities under a table of formats.
+
+A plate may be read in one row or in two (a way), by two readers (voices), in several cuts (views). Within a voice the
+views vote by the weighted mean of their logarithms; voices add up, each to the power that the measurements of
+calibration.py give it. Way, format and text are then one choice: the likeliest of all, against the chance that the
+plate is of no format asked for.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from .decoding import ALPHABET, Array, Lattice
+from .formats import Format
+
+BEST = 8
+SHORTEST, LONGEST = 4, 10
+_LEAST = 1e-4
+_MOST_LISTED = 5
+_DOUBT = 0.02
+"""How much of each view's vote is spread evenly: one blind view must not veto what the others see."""
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One reader's word on a plate: its lattices by pattern, how likely each view [v] is as free text, each view's
+    plain text with its sureness, and each view's weight. `trust` is the power of its characters, `faith` that of its
+    evidence for formats and ways.
+    """
+
+    found: Mapping[str, Lattice]
+    free: Array
+    plain: Sequence[tuple[str, float]]
+    weights: Array
+    trust: float = 1.0
+    faith: float = 1.0
+
+    @property
+    def share(self) -> Array:
+        return self.weights / self.weights.sum()
+
+
+@dataclass(frozen=True)
+class Way:
+    """A plate taken to have so many rows; `prior` is the log of how likely that was before a character was read."""
+
+    rows: int
+    voices: Sequence[Voice]
+    prior: float = 0.0
+
+
+@dataclass(frozen=True)
+class Text:
+    """One possible text; `confidence` is the probability that all of it is right, `format` None for free text."""
+
+    text: str
+    confidence: float
+    format: str | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """The texts of a plate, best first, and the first one's rows. `lattice` is by format: the log of the joint
+    evidence, prior included, and the log probabilities [places, 36]. `free` is the chance that no format fits, `agreed`
+    the share of the voices that plainly read the first text by themselves.
+    """
+
+    texts: tuple[Text, ...]
+    rows: int
+    lattice: Mapping[str, tuple[float, Array]]
+    free: float
+    agreed: float
+
+
+def decode(
+    ways: Sequence[Way], formats: Sequence[Format], prior: Mapping[str, float], foreign: float
+) -> Reading | None:
+    """The joint reading, not yet calibrated. `prior` is the log prior of each format, `foreign` the log odds against
+    a plate of no format. None when nothing can be read.
+    """
+    hypotheses = _hypotheses(ways, formats, prior)
+    rivals = _rivals(hypotheses)
+    loose = np.array([_free_log(way) - foreign for way in ways])
+    logs = np.array([hypothesis.log for hypothesis in rivals])
+    whole = float(np.logaddexp.reduce(np.concatenate([logs, loose])))
+    texts = _format_texts(rivals, whole)
+    free = float(np.exp(np.logaddexp.reduce(loose) - whole))
+    free_way = ways[int(np.argmax(loose))]
+    loosely = [replace(text, confidence=text.confidence * free) for text in free_texts(free_way.voices)]
+    texts = _merged(texts, [(text, free_way.rows) for text in loosely])
+    if not texts:
+        return None
+    if free > 0.5 and texts[0][0].confidence < 0.5:
+        texts.sort(key=lambda pick: pick[0].format is not None)
+    first, rows = texts[0]
+    way = next(way for way in ways if way.rows == rows)
+    lattice = _lattice(hypotheses) if first.format else {}
+    return Reading(tuple(text for text, _ in texts[:BEST]), rows, lattice, free, _agreed(way, first.text))
+
+
+def _merged(texts: list[tuple[Text, int]], loose: list[tuple[Text, int]]) -> list[tuple[Text, int]]:
+    """Both, best first. What was read freely but has a format after all speaks for the text of that format."""
+    freely = {text.text: text.confidence for text, _ in loose}
+    known = {text.text for text, _ in texts}
+    bound = [
+        (replace(text, confidence=min(1.0, text.confidence + freely.get(text.text, 0.0))), rows) for text, rows in texts
+    ]
+    unbound = [pick for pick in loose if pick[0].text not in known]
+    return sorted([*bound, *unbound], key=lambda pick: -pick[0].confidence)
+
+
+@dataclass(frozen=True)
+class _Hypothesis:
+    """A format read in a way: the joint log evidence and log probabilities [places, 36]."""
+
+    format: Format
+    rows: int
+    log: float
+    places: Array
+
+
+def _hypotheses(ways: Sequence[Way], formats: Sequence[Format], prior: Mapping[str, float]) -> list[_Hypothesis]:
+    found = []
+    for way in ways:
+        for pattern in dict.fromkeys(form.pattern for form in formats):
+            glyphs = way.prior + sum(
+                voice.faith * float(voice.share @ voice.found[pattern].evidence) for voice in way.voices
+            )
+            places = _places(way.voices, pattern)
+            alike = [form for form in formats if form.pattern == pattern and way.rows in form.rows]
+            found += [_Hypothesis(form, way.rows, glyphs + prior.get(form.name, 0.0), places) for form in alike]
+    return found
+
+
+def _rivals(hypotheses: Sequence[_Hypothesis]) -> list[_Hypothesis]:
+    """Formats of one pattern are one choice: the likelier speaks for it, the first of the list where they are equal."""
+    best: dict[tuple[int, str], _Hypothesis] = {}
+    for hypothesis in hypotheses:
+        key = (hypothesis.rows, hypothesis.format.pattern)
+        if key not in best or hypothesis.log > best[key].log + 1e-9:
+            best[key] = hypothesis
+    return list(best.values())
+
+
+def _places(voices: Sequence[Voice], pattern: str) -> Array:
+    """[places, 36]: the natural logs of the characters' joint probabilities; -inf where the pattern forbids one."""
+    allowed = voices[0].found[pattern].marginals.max(axis=0) > 0
+    total = np.zeros(allowed.shape)
+    for voice in voices:
+        trusted = (1 - _DOUBT) * voice.found[pattern].marginals + _DOUBT / len(ALPHABET)
+        total += voice.trust * np.einsum("v,vpc->pc", voice.share, np.log(trusted))
+    total = np.where(allowed, total, -np.inf)
+    total -= total.max(axis=1, keepdims=True)
+    return np.asarray(total - np.log(np.exp(total).sum(axis=1, keepdims=True)))
+
+
+def _free_log(way: Way) -> float:
+    return way.prior + sum(voice.faith * float(voice.share @ voice.free) for voice in way.voices)
+
+
+def _format_texts(hypotheses: Sequence[_Hypothesis], whole: float) -> list[tuple[Text, int]]:
+    """Texts with their posterior probability and rows, best first; what two ways say of one text adds up."""
+    logs: dict[str, float] = {}
+    best: dict[str, tuple[float, str, int]] = {}
+    for hypothesis in hypotheses:
+        for log, text in top_texts(hypothesis.places, BEST):
+            total = log + hypothesis.log - whole
+            logs[text] = float(np.logaddexp(logs.get(text, -np.inf), total))
+            if text not in best or total > best[text][0]:
+                best[text] = (total, hypothesis.format.name, hypothesis.rows)
+    ranked = sorted(logs, key=lambda text: -logs[text])
+    return [(Text(text, min(1.0, float(np.exp(logs[text]))), best[text][1]), best[text][2]) for text in ranked]
+
+
+def _lattice(hypotheses: Sequence[_Hypothesis]) -> dict[str, tuple[float, Array]]:
+    """By format, of its likeliest way."""
+    found: dict[str, tuple[float, Array]] = {}
+    for hypothesis in hypotheses:
+        name = hypothesis.format.name
+        if name not in found or hypothesis.log > found[name][0]:
+            found[name] = (hypothesis.log, hypothesis.places)
+    return found
+
+
+def listed(places: Array) -> list[dict[str, float]]:
+    """Per place the likeliest few characters with the logs of their probabilities, as the answer carries them."""
+    rows = []
+    for logs in places:
+        order = np.argsort(-logs, kind="stable")[:_MOST_LISTED]
+        kept = [index for index in order if logs[index] >= np.log(_LEAST)]
+        rows.append({ALPHABET[index]: round(float(logs[index]), 4) for index in kept})
+    return rows
+
+
+def free_texts(voices: Sequence[Voice]) -> list[Text]:
+    """The views' plain readings, best first; confidence is the surest view's times the share of those that agree."""
+    agreed: dict[str, float] = {}
+    surest: dict[str, float] = {}
+    trusted = sum(voice.trust for voice in voices)
+    for voice in voices:
+        for (text, sure), part in zip(voice.plain, voice.share, strict=True):
+            agreed[text] = agreed.get(text, 0.0) + float(part) * voice.trust / trusted
+            surest[text] = max(surest.get(text, 0.0), sure)
+    found = [Text(text, surest[text] * part, None) for text, part in agreed.items() if _is_number(text)]
+    return sorted(found, key=lambda text: -text.confidence)
+
+
+def _agreed(way: Way, text: str) -> float:
+    """The share of the voices' views whose plain reading is the text."""
+    shares = [
+        sum(float(part) for (plain, _), part in zip(voice.plain, voice.share, strict=True) if plain == text)
+        for voice in way.voices
+    ]
+    return float(np.mean(shares))
+
+
+def _is_number(text: str) -> bool:
+    """Whether a free text may be a plate's: some length, and a digit; what else vehicles carry is words."""
+    return SHORTEST <= len(text) <= LONGEST and any(character.isdigit() for character in text)
+
+
+def top_texts(logs: Array, count: int) -> list[tuple[float, str]]:
+    """The `count` best texts of independent places [places, 36], with their summed logs: a best-first search."""
+    order = np.argsort(-logs, axis=1, kind="stable")[:, :count]
+    ranked = np.take_along_axis(logs, order, axis=1)
+    start = (0,) * logs.shape[0]
+    queue = [(-float(ranked[:, 0].sum()), start)]
+    seen = {start}
+    found: list[tuple[float, str]] = []
+    while queue and len(found) < count:
+        cost, ranks = heapq.heappop(queue)
+        text = "".join(ALPHABET[order[place, rank]] for place, rank in enumerate(ranks))
+        found.append((-cost, text))
+        for place, rank in enumerate(ranks):
+            after = (*ranks[:place], rank + 1, *ranks[place + 1 :])
+            if rank + 1 < order.shape[1] and np.isfinite(ranked[place, rank + 1]) and after not in seen:
+                seen.add(after)
+                step = float(ranked[place, rank] - ranked[place, rank + 1])
+                heapq.heappush(queue, (cost + step, after))
+    return found

@@ -1,0 +1,171 @@
+"""Reading the plates of a batch of frames: the cheap reader first, then PP-OCR in the rows that are likely, then more
+cuts of those plates that are not sure yet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from . import calibration, decoding, formats, geometry, joint, priors, slots, views
+from .decoding import Array
+from .frame import Frame, Infer, Plate, batched
+
+FIRST_VIEWS = 2
+SURE = 0.97
+CUT_OFF = 0.3
+TWO_ROWS = 2.2
+"""A plate that is less than so many times as wide as high may have two rows (motorcycles: 1.2 to 1.4)."""
+UNLIKELY = 0.02
+"""Rows that the layout holds for less likely than this are not read."""
+OCR_VIEWS: dict[int, Sequence[views.View | views.RowsView]] = {1: views.VIEWS, 2: views.ROWS_VIEWS}
+
+
+@dataclass
+class Job:
+    """One plate and what the readers have said of it so far, by view."""
+
+    frame: Frame
+    plate: Plate
+    places: list[Array] = field(default_factory=list)
+    layouts: list[Array] = field(default_factory=list)
+    symbols: dict[int, list[Array]] = field(default_factory=lambda: {1: [], 2: []})
+    reading: joint.Reading | None = None
+
+    @property
+    def sure(self) -> bool:
+        first = self.reading.texts[0] if self.reading else None
+        return first is not None and first.format is not None and first.confidence >= SURE
+
+    @property
+    def looks(self) -> priors.Looks:
+        """Layout, as the views of plate_reader have it on the average, and the band."""
+        exact = self.plate.cornered
+        blue, dark = views.band(self.frame.picture, self.plate.whole, exact)
+        layout = np.average(self.layouts, axis=0, weights=self.slot_weights()) if self.layouts else priors.UNSEEN
+        return priors.Looks(layout, priors.band_odds(blue, dark, exact))
+
+    def slot_weights(self) -> Array:
+        """A view that shows no plate counts little."""
+        weights = np.array([view.weight for view in views.SLOT_VIEWS[: len(self.layouts)]])
+        return weights * (1.05 - np.array([layout[5] for layout in self.layouts]))
+
+    def rows(self) -> list[int]:
+        """In how many rows the plate may be, by its shape and its layout."""
+        two = priors.Looks(np.mean(self.layouts, axis=0), 0).two_rows if self.layouts else 0.5
+        likely = [1] if two < 1 - UNLIKELY or self.plate.aspect > TWO_ROWS else []
+        if self.plate.aspect < TWO_ROWS and two > UNLIKELY:
+            likely.append(2)
+        return likely
+
+    def slot_cut(self, view: views.View) -> Array:
+        return views.slot(self.frame.picture, self.plate.whole, geometry.box_corners(self.plate.found), view)
+
+    def ocr_cut(self, view: views.View | views.RowsView) -> Array:
+        if isinstance(view, views.RowsView):
+            return views.rectify_rows(self.frame.picture, self.plate.whole, view)
+        corners = self.plate.corners if view.corners else geometry.box_corners(self.plate.found)
+        return views.rectify(self.frame.picture, corners, view)
+
+
+async def read_plates(frames: Sequence[Frame], infer: Infer) -> None:
+    """Give each plate its reading: the first views of all, then the others of those that are not sure yet."""
+    jobs = [Job(frame, plate) for frame in frames for plate in frame.plates if _is_wanted(frame, plate)]
+    for start, stop in ((0, FIRST_VIEWS), (FIRST_VIEWS, len(views.VIEWS))):
+        open_jobs = [job for job in jobs if not job.sure and start < job.frame.options.views]
+        if not open_jobs:
+            break
+        await _ask_ocr(open_jobs, start, stop, infer)
+        _settle(open_jobs)
+    for job in jobs:
+        if job.reading is not None:
+            _conclude(job, job.reading)
+
+
+def _is_wanted(frame: Frame, plate: Plate) -> bool:
+    return plate.height >= frame.options.min_plate_height
+
+
+async def _ask_slots(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> None:
+    wanted = [(job, view) for job in jobs for view in views.SLOT_VIEWS[start : min(stop, job.frame.options.views)]]
+    answers = await batched("plate_reader", [job.slot_cut(view) for job, view in wanted], infer)
+    for (job, _), (places, layout) in zip(wanted, answers, strict=True):
+        job.places.append(places)
+        job.layouts.append(layout)
+
+
+async def _ask_ocr(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> None:
+    wanted = [
+        (job, rows, view)
+        for job in jobs
+        for rows in (job.rows() if start == 0 else [rows for rows in (1, 2) if job.symbols[rows]])
+        for view in OCR_VIEWS[rows][start : min(stop, job.frame.options.views)]
+    ]
+    answers = await batched("plate_ocr", [job.ocr_cut(view) for job, _, view in wanted], infer)
+    for (job, rows, _), (symbols,) in zip(wanted, answers, strict=True):
+        job.symbols[rows].append(symbols)
+
+
+def _settle(jobs: Sequence[Job]) -> None:
+    """All views of all jobs through one forward-backward, then each job's joint reading."""
+    patterns = [form.pattern for job in jobs for form in formats.chosen(job.frame.options.formats)]
+    heard = [(job, rows) for job in jobs for rows in (1, 2) if job.symbols[rows]]
+    stacked = np.stack([symbols for job, rows in heard for symbols in job.symbols[rows]])
+    found = decoding.by_pattern(stacked, patterns)
+    ways: dict[int, dict[int, joint.Voice]] = {}
+    at = 0
+    for job, rows in heard:
+        stop = at + len(job.symbols[rows])
+        part = {pattern: lattice.rows(at, stop) for pattern, lattice in found.items()}
+        ways.setdefault(id(job), {})[rows] = _ocr_voice(stacked[at:stop], rows, part)
+        at = stop
+    for job in jobs:
+        wanted = formats.chosen(job.frame.options.formats)
+        shared = _slot_voice(job, patterns)
+        looks = job.looks
+        prior = priors.of_rows(looks)
+        read = [joint.Way(rows, (voice, *shared), prior[rows]) for rows, voice in ways[id(job)].items()]
+        reading = joint.decode(read, wanted, priors.of_formats(looks, wanted), calibration.FOREIGN)
+        job.reading = reading and calibration.calibrated(reading, looks)
+
+
+def _ocr_voice(symbols: Array, rows: int, found: dict[str, decoding.Lattice]) -> joint.Voice:
+    return joint.Voice(
+        found,
+        decoding.free_log(symbols),
+        [decoding.greedy(view) for view in symbols],
+        np.array([view.weight for view in OCR_VIEWS[rows][: len(symbols)]]),
+        calibration.OCR_TRUST,
+        calibration.OCR_FAITH,
+    )
+
+
+def _slot_voice(job: Job, patterns: Sequence[str]) -> list[joint.Voice]:
+    if not job.places:
+        return []
+    places = np.stack(job.places)
+    return [
+        joint.Voice(
+            slots.by_pattern(places, patterns),
+            slots.free_log(places),
+            [slots.greedy(view) for view in places],
+            job.slot_weights(),
+            calibration.SLOT_TRUST,
+            calibration.SLOT_FAITH,
+        )
+    ]
+
+
+def _conclude(job: Job, reading: joint.Reading) -> None:
+    """The plate's reading, and the corners of what was read."""
+    plate = job.plate
+    plate.best = plate.whole if reading.rows == 2 else plate.corners
+    plate.reading = reading
+    width, height = job.frame.size
+    x1, y1, x2, y2 = plate.found[:4]
+    if reading.texts[0].format is None and (min(x1, y1) < 4 or x2 > width - 4 or y2 > height - 4):
+        # A free text at the picture's edge is most likely a part of a plate.
+        less = tuple(replace(text, confidence=text.confidence * CUT_OFF) for text in reading.texts)
+        plate.reading = replace(reading, texts=less)
