@@ -7,6 +7,7 @@ the commands ask for it, or read it from standard input.
 from __future__ import annotations
 
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,6 +15,8 @@ import typer
 
 from cli.account import read_secret
 from cli.output import AsJson, cell, local_time, print_fields, print_json, print_table, say
+from cli.polygons import HELP as CORNERS
+from cli.polygons import polygons
 from cli.state import api
 from functions.shared.errors import InvalidInput, TooLarge
 from functions.shared.exits import USAGE
@@ -30,7 +33,7 @@ UrlArgument = Annotated[
     ),
 ]
 Name = Annotated[str | None, typer.Option("--name", help="Name for people.")]
-Group = Annotated[str | None, typer.Option("--group", help="Group id.")]
+Group = Annotated[str | None, typer.Option("--group", help="Group id, see `gtvision groups list`.")]
 Location = Annotated[str | None, typer.Option(help="Where it hangs, e.g. a street corner.")]
 Latitude = Annotated[float | None, typer.Option(min=-90, max=90, help="Degrees.")]
 Longitude = Annotated[float | None, typer.Option(min=-180, max=180, help="Degrees.")]
@@ -38,8 +41,36 @@ Fps = Annotated[float | None, typer.Option("--fps", help="Frames analysed a seco
 Gate = Annotated[
     bool | None, typer.Option("--motion-gate/--no-motion-gate", help="Drop frames in which nothing moves.")
 ]
+PlateHeight = Annotated[
+    int | None, typer.Option(min=8, max=200, help="Plates lower than this are not read, px of the published frame.")
+]
+Confidence = Annotated[
+    float | None, typer.Option(min=0, max=1, help="A plate's reading below this is marked uncertain.")
+]
+Region = Annotated[list[str] | None, typer.Option("--region", help=f"Only what is inside counts. {CORNERS}")]
+IgnoreZone = Annotated[
+    list[str] | None, typer.Option("--ignore-zone", help=f"What is inside does not count. {CORNERS}")
+]
 Notes = Annotated[str | None, typer.Option(help="Anything else.")]
 CameraId = Annotated[str, typer.Argument(metavar="CAMERA", help="Id of the camera.")]
+
+
+class Emptied(StrEnum):
+    """What may be empty, as the command line names it."""
+
+    GROUP = "group"
+    LOCATION = "location"
+    LATITUDE = "latitude"
+    LONGITUDE = "longitude"
+    MIN_PLATE_HEIGHT = "min-plate-height"
+    MIN_CONFIDENCE = "min-confidence"
+    REGIONS = "regions"
+    IGNORE_ZONES = "ignore-zones"
+    NOTES = "notes"
+
+    @property
+    def field(self) -> str:
+        return "group_id" if self is Emptied.GROUP else self.value.replace("-", "_")
 
 
 def rtsp_url(given: str | None) -> str:
@@ -65,14 +96,20 @@ def add(  # noqa: PLR0913  each is an option of the command line
     longitude: Longitude = None,
     fps: Fps = None,
     motion_gate: Gate = None,
+    min_plate_height: PlateHeight = None,
+    min_confidence: Confidence = None,
+    region: Region = None,
+    ignore_zone: IgnoreZone = None,
     disabled: Annotated[bool, typer.Option("--disabled", help="Register it without pulling its stream.")] = False,
     notes: Notes = None,
     as_json: AsJson = False,
 ) -> None:
     """Register a camera. Its stream is pulled within seconds."""
+    areas = {"regions": polygons("--region", region), "ignore_zones": polygons("--ignore-zone", ignore_zone)}
     body = _given(
         id=camera_id, name=name, rtsp_url=rtsp_url(url), group_id=group, location=location, latitude=latitude,
-        longitude=longitude, sample_fps=fps, motion_gate=motion_gate, notes=notes, enabled=not disabled,
+        longitude=longitude, sample_fps=fps, motion_gate=motion_gate, min_plate_height=min_plate_height,
+        min_confidence=min_confidence, notes=notes, enabled=not disabled, **areas,
     )  # fmt: skip
     with api(ctx) as client:
         made = client.call("POST", "/api/cameras", json=body)
@@ -135,15 +172,29 @@ def update(  # noqa: PLR0913  each is an option of the command line
     longitude: Longitude = None,
     fps: Fps = None,
     motion_gate: Gate = None,
+    min_plate_height: PlateHeight = None,
+    min_confidence: Confidence = None,
+    region: Region = None,
+    ignore_zone: IgnoreZone = None,
     notes: Notes = None,
+    clear: Annotated[
+        list[Emptied] | None,
+        typer.Option(metavar="FIELD", help=f"Empty this, may be repeated: {', '.join(Emptied)}."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change a camera; what is not named stays."""
+    """Change a camera; what is not named stays. Regions and ignore zones that are named replace those it had."""
+    areas = {"regions": polygons("--region", region), "ignore_zones": polygons("--ignore-zone", ignore_zone)}
     address = read_secret("RTSP address", from_stdin=url_stdin) if ask_url or url_stdin else None
     body = _given(
         name=name, rtsp_url=address, enabled=enabled, group_id=group, location=location, latitude=latitude,
-        longitude=longitude, sample_fps=fps, motion_gate=motion_gate, notes=notes,
+        longitude=longitude, sample_fps=fps, motion_gate=motion_gate, min_plate_height=min_plate_height,
+        min_confidence=min_confidence, notes=notes, **areas,
     )  # fmt: skip
+    for emptied in clear or ():
+        if emptied.field in body:
+            raise InvalidInput(f"--clear {emptied} and a new value contradict each other", field=emptied.field)
+        body[emptied.field] = None
     if not body:
         raise InvalidInput("nothing is to be changed: name at least one option", field="options")
     with api(ctx) as client:
@@ -196,11 +247,14 @@ def import_(
     ctx: typer.Context,
     file: Annotated[Path, typer.Argument(help="CSV with a header: name, rtsp_url and more; - is standard input.")],
     keep_good: Annotated[bool, typer.Option("--keep-good", help="Add the good lines though others are bad.")] = False,
+    create_groups: Annotated[
+        bool, typer.Option("--create-groups", help="Make the groups that lines name and that are missing.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Add cameras from CSV: all lines or none, or with --keep-good those that are right. Ends with 2 on a bad line."""
-    params = {"mode": "valid" if keep_good else "all", "dry_run": str(dry_run).lower()}
+    params = {"mode": "valid" if keep_good else "all", "dry_run": dry_run, "create_groups": create_groups}
     refused: InvalidInput | None = None
     with api(ctx) as client:
         try:
@@ -238,6 +292,8 @@ def _print_report(report: dict[str, Any]) -> None:
     if report["cameras"]:
         rows = ((item["line"], item["id"], item["name"]) for item in report["cameras"])
         print_table(("Line", "Id", "Name"), rows, "")
+    if report["groups"]:
+        say(f"Groups that {'would be' if report['dry_run'] else 'were'} made: {cell(', '.join(report['groups']))}.")
     if report["dry_run"]:
         say(f"{report['lines']} lines: {len(report['cameras'])} cameras would be added; nothing was changed.")
     else:
