@@ -125,6 +125,10 @@ class Client:
         answer = self._authorized(method, path, arguments)
         return answer.json() if answer.content else None
 
+    def content(self, path: str, **params: Any) -> bytes:
+        """The bytes of an answer, a picture's as a rule. Raises the error that the answer stands for."""
+        return self._authorized("GET", path, {"params": params}).content
+
     def pages(self, path: str, limit: int | None, **params: Any) -> Iterator[Any]:
         """The items of a list with keyset cursors, at the most `limit` (None: all of them)."""
         cursor, left = None, limit

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from cli.models import repository as disk
+from cli.models import sizes
 from cli.models.catalog import MODELS, Model
 from functions.shared.errors import GTVisionError
 from functions.shared.inference import open_inference, probe_picture
@@ -31,6 +32,7 @@ def check_repository(repository: Path) -> list[Result]:
         results.append(_check_file(repository, model, manifest.models.get(model.name)))
         if results[-1].ok:
             results.append(_check_model(repository, model))
+    results.append(_check_input(repository, manifest.variant))
     if all(result.ok for result in results):
         results.append(_check_frame(repository))
     return results
@@ -46,6 +48,17 @@ def _check_file(repository: Path, model: Model, entry: disk.Entry | None) -> Res
     if not disk.is_intact(repository, model.name, entry):
         return Result(name, False, f"{path} was changed since it was made; run: gtvision models fetch")
     return Result(name, True, f"{entry.size:,} bytes, sha256 {entry.sha256[:16]}, from {entry.source} {entry.version}")
+
+
+def _check_input(repository: Path, variant: disk.Variant | None) -> Result:
+    """Whether the plate reader lays pictures into the size that the repository is recorded to be built for."""
+    name = sizes.name_of(repository)
+    wanted = sizes.STANDARD if variant is None else variant.input
+    if name is None:
+        return Result("input size", False, f"{sizes.sizes_path(repository)} says none of {', '.join(sizes.INPUTS)}")
+    if name != wanted:
+        return Result("input size", False, f"the plate reader takes {name}, the manifest says {wanted}; build it again")
+    return Result("input size", True, f"{name}: {sizes.INPUTS[name].text}")
 
 
 def _check_model(repository: Path, model: Model) -> Result:

@@ -1,4 +1,4 @@
-"""`gtvision models ...`: get, prove, replace and list the models."""
+"""`gtvision models ...`: get, prove, replace, vary and list the models."""
 
 from __future__ import annotations
 
@@ -14,11 +14,12 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.table import Table
 
 from cli.models import repository as disk
-from cli.models.catalog import MODELS
+from cli.models.catalog import MODELS, Model
 from cli.models.fetch import Progress as Report
 from cli.models.fetch import fetch_models
+from cli.state import api
 
-app = typer.Typer(no_args_is_help=True, help="Fetch, check, import and list the models.")
+app = typer.Typer(no_args_is_help=True, help="Fetch, check, build, import and list the models.")
 
 Repository = Annotated[
     Path,
@@ -68,6 +69,33 @@ def check(repository: Repository = disk.SOURCE, as_json: AsJson = False) -> None
         raise typer.Exit(1)
 
 
+@app.command()
+def build(  # noqa: PLR0913  each is an option of the command line
+    ctx: typer.Context,
+    int8: Annotated[bool, typer.Option("--int8", help="Detectors in int8, calibrated with pictures.")] = False,
+    images: Annotated[
+        Path | None, typer.Option(help="Calibrate with this folder of frames of your cameras (JPEG or PNG).")
+    ] = None,
+    demo: Annotated[bool, typer.Option("--demo", help="Calibrate with the demo's scenes.")] = False,
+    size: Annotated[str, typer.Option("--input", help="What the detectors are given: 640, 384x640, 320.")] = "384x640",
+    out: Annotated[Path | None, typer.Option(help="Folder to build in (default: data/models/<variant>).")] = None,
+    repository: Repository = disk.SOURCE,
+) -> None:
+    """Build a repository with other detectors: in int8, or of another input size.
+
+    --int8 without --images and --demo calibrates with frames of the running platform's cameras.
+    """
+    from cli.models.building import Source, build_and_check
+
+    source = Source(images, demo, lambda: api(ctx))
+    if not int8:
+        source.require_unused()
+    console = Console(stderr=True)
+    with progress_bar(console) as report:
+        made = build_and_check(repository, out, size, source if int8 else None, report)
+    made.show(console)
+
+
 @app.command("import")
 def import_(
     file: Annotated[Path, typer.Argument(help="A YOLOv8 detection model: .onnx, or .pt (needs ultralytics).")],
@@ -81,6 +109,12 @@ def import_(
     Console(stderr=True).print(f"{as_} is now {file.name}: {entry.size:,} bytes, sha256 {entry.sha256[:16]}...")
 
 
+def _title(model: Model, entry: disk.Entry | None) -> str:
+    if entry is not None and entry.precision != "fp32":
+        return f"{model.title}, {entry.precision}"
+    return model.title if entry is None or entry.build is not None else "imported"
+
+
 @app.command("list")
 def list_(repository: Repository = disk.SOURCE, as_json: AsJson = False) -> None:
     """What each model is, where it came from, its licence, size and hash."""
@@ -92,10 +126,11 @@ def list_(repository: Repository = disk.SOURCE, as_json: AsJson = False) -> None
         rows.append(
             {
                 "name": model.name,
-                "title": model.title if entry is None or entry.build is not None else "imported",
+                "title": _title(model, entry),
                 "source": entry.source if entry else f"{wheel.name}: {member}",
                 "version": entry.version if entry else wheel.version,
                 "licence": entry.licence if entry else model.licence,
+                "precision": entry.precision if entry else "fp32",
                 "size": entry.size if entry else None,
                 "sha256": entry.sha256 if entry else None,
                 "present": disk.weights_path(repository, model.name).is_file(),

@@ -7,7 +7,9 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -17,10 +19,13 @@ from functions.shared.errors import Misconfigured
 SOURCE = Path(__file__).resolve().parents[2] / "triton_models"
 """The repository of the source tree, whose configuration and code every other one copies."""
 MANIFEST = "manifest.json"
+Precision = Literal["fp32", "int8"]
 
 
 class Entry(BaseModel):
-    """Where one model's file came from. `build` is the maker's version; an imported file has none."""
+    """Where one model's file came from. `build` is the maker's version; an imported file has none, nor has one in int8,
+    of which `made_from` is the hash of the float32 file.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -31,12 +36,41 @@ class Entry(BaseModel):
     size: int
     sha256: str
     build: int | None
+    precision: Precision = "fp32"
+    made_from: str | None = None
+
+
+class Calibration(BaseModel):
+    """The pictures that a quantisation was measured on. `sha256` is that of the list of their hashes; `held_back` of
+    them only judged: `kept` is the share of the float32 detector's boxes that the new one finds there too.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    origin: Literal["folder", "cameras", "demo"]
+    pictures: int
+    held_back: int
+    sha256: str
+    kept: dict[str, float | None]
+
+
+class Variant(BaseModel):
+    """What a whole repository was built as, from one of float32 models. `input` is one of `sizes.INPUTS`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    precision: Precision
+    input: str
+    made_at: datetime
+    weight_bits: int | None = None
+    calibration: Calibration | None = None
 
 
 class Manifest(BaseModel):
-    """What lies in a repository, by model."""
+    """What lies in a repository, by model; `variant` where the whole was built by `gtvision models build`."""
 
     models: dict[str, Entry] = {}
+    variant: Variant | None = None
 
 
 def weights_path(repository: Path, model: str) -> Path:
@@ -56,7 +90,18 @@ def put(repository: Path, model: str, content: bytes, entry: Entry) -> None:
     _write_whole(weights_path(repository, model), content)
     manifest = read_manifest(repository)
     manifest.models[model] = entry
-    text = json.dumps(manifest.model_dump(), indent=2, sort_keys=True)
+    _write_manifest(repository, manifest)
+
+
+def put_variant(repository: Path, variant: Variant) -> None:
+    """Record what the whole repository is."""
+    manifest = read_manifest(repository)
+    manifest.variant = variant
+    _write_manifest(repository, manifest)
+
+
+def _write_manifest(repository: Path, manifest: Manifest) -> None:
+    text = json.dumps(manifest.model_dump(mode="json", exclude_none=False), indent=2, sort_keys=True)
     _write_whole(repository / MANIFEST, text.encode())
 
 
