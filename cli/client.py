@@ -129,6 +129,13 @@ class Client:
         """The bytes of an answer, a picture's as a rule. Raises the error that the answer stands for."""
         return self._authorized("GET", path, {"params": params}).content
 
+    def picture(self, path: str, **params: Any) -> bytes | None:
+        """A picture's bytes; None where there is none (any more)."""
+        try:
+            return self._authorized("GET", path, {"params": params}).content
+        except errors.NotFound:
+            return None
+
     def pages(self, path: str, limit: int | None, **params: Any) -> Iterator[Any]:
         """The items of a list with keyset cursors, at the most `limit` (None: all of them)."""
         cursor, left = None, limit

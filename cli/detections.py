@@ -1,4 +1,4 @@
-"""`gtvision detections list | show | tail`."""
+"""`gtvision detections list | show | tail`, and what belongs to them in modules of its own."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
+from cli import corrections
+from cli.labels import export_labels
 from cli.output import AsJson, local_time, note, print_fields, print_json, print_line, print_table
+from cli.reread.command import reread
 from cli.state import api
 from functions.shared.errors import Unavailable
 
-app = typer.Typer(no_args_is_help=True, help="What the cameras have seen: list, show, follow.")
+app = typer.Typer(no_args_is_help=True, help="What the cameras have seen: list, show, follow, correct.")
 _RECONNECT_S = 2.0
-COLUMNS = ("Started", "Camera", "Plate", "Conf.", "Format", "Vehicle", "Id")
+COLUMNS = ("Started", "Camera", "Plate", "Conf.", "Mark", "Format", "Vehicle", "Id")
 
 
 @app.command("list")
@@ -24,12 +27,27 @@ def list_(  # noqa: PLR0913  each is an option of the command line
     camera: Annotated[list[str] | None, typer.Option("--camera", "-c", help="Camera id; may be repeated.")] = None,
     since: Annotated[str | None, typer.Option("--from", help="Seen at or after this RFC 3339 time.")] = None,
     until: Annotated[str | None, typer.Option("--to", help="Seen before this RFC 3339 time.")] = None,
+    group: Annotated[list[str] | None, typer.Option("--group", help="Group id; may be repeated.")] = None,
+    type_: Annotated[list[str] | None, typer.Option("--type", help="car, motorcycle, bus, truck; repeatable.")] = None,
+    color: Annotated[list[str] | None, typer.Option(help="Colour of the vehicle; repeatable.")] = None,
+    direction: Annotated[list[str] | None, typer.Option(help="towards, away, left, right; repeatable.")] = None,
+    format_: Annotated[
+        list[str] | None, typer.Option("--format", help="Plate format, any: of none; repeatable.")
+    ] = None,
+    uncertain: Annotated[bool | None, typer.Option("--uncertain/--certain", help="By the mark of the plate.")] = None,
+    corrected: Annotated[
+        bool | None, typer.Option("--corrected/--uncorrected", help="Whether a person vouched for the plate.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, help="At the most this many, newest first.")] = 50,
     every: Annotated[bool, typer.Option("--all", help="All of them; --limit is not looked at.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Detections, newest first."""
-    filters: dict[str, Any] = {"plate": plate, "match": match, "camera_id": camera or None, "from": since, "to": until}
+    filters: dict[str, Any] = {
+        "plate": plate, "match": match, "camera_id": camera or None, "from": since, "to": until, "group_id": group,
+        "type": type_, "color": color, "direction": direction, "plate_format": format_, "uncertain": uncertain,
+        "corrected": corrected,
+    }  # fmt: skip
     with api(ctx) as client:
         found = list(client.pages("/api/detections", None if every else limit, **filters))
     if as_json:
@@ -41,8 +59,12 @@ def list_(  # noqa: PLR0913  each is an option of the command line
 def row(item: dict[str, Any]) -> tuple[Any, ...]:
     return (
         local_time(item.get("started_at")), item.get("camera_id"), item.get("plate"), item.get("plate_confidence"),
-        item.get("plate_format"), item.get("type"), item.get("id"),
+        _mark(item), item.get("plate_format"), item.get("type"), item.get("id"),
     )  # fmt: skip
+
+
+def _mark(item: dict[str, Any]) -> str:
+    return "corrected" if item.get("corrected") else "uncertain" if item.get("uncertain") else ""
 
 
 @app.command()
@@ -95,3 +117,10 @@ def _followed(ctx: typer.Context) -> Any:
                     raise
                 note(f"[yellow]{error.message}; trying again[/]")
             time.sleep(_RECONNECT_S if after is None else 0.2)
+
+
+app.command("correct")(corrections.correct)
+app.command("confirm")(corrections.confirm)
+app.command("corrections")(corrections.corrections)
+app.command("export-labels")(export_labels)
+app.command("reread")(reread)

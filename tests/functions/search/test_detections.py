@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -19,39 +18,10 @@ from functions.search import cursors, handler
 from functions.shared.config import FunctionSettings
 from functions.shared.contracts import new_id, now
 from functions.shared.db import Database
-from functions.shared.tables import Camera, Detection, PassageObservation
+from functions.shared.tables import Camera, Detection, Group, PassageObservation
+from tests.functions.search.conftest import NOON, PASSWORD, URL, add, detection
 from tests.functions.serving import Served, serve
 from tests.support.s3 import S3Server
-
-PASSWORD = "Quarto-Verde-77-Onibus"
-URL = "/api/detections"
-NOON = datetime(2026, 5, 4, 12, 0, tzinfo=UTC)
-
-
-def detection(plate: str | None, minutes: float = 0.0, **other: Any) -> Detection:
-    at = NOON + timedelta(minutes=minutes)
-    values: dict[str, Any] = {
-        "id": new_id(), "camera_id": "gate", "started_at": at, "ended_at": at + timedelta(seconds=3), "final": True,
-        "vehicle_type": "car", "vehicle_confidence": 0.9, "plate": plate,
-        "plate_reversed": plate[::-1] if plate else None, "plate_confidence": 0.8 if plate else None,
-        "plate_format": "br_mercosul" if plate else None,
-        "candidates": [{"text": plate, "confidence": 0.8}] if plate else [], "box": [1.0, 2.0, 3.0, 4.0],
-        "observation_count": 3, "correlation_id": "c", "created_at": at, "updated_at": at,
-    }  # fmt: skip
-    return Detection(**{**values, **other})
-
-
-async def add(database: Database, *rows: object) -> None:
-    async with database.transaction() as session:
-        session.add_all(rows)
-
-
-@pytest.fixture
-def settings(tmp_path: Path, database_url: str) -> FunctionSettings:
-    return FunctionSettings(
-        data_dir=tmp_path / "data", database_url=database_url, nats_url="nats://127.0.0.1:9", database_wait_s=0.0,
-        admin_password=SecretStr(PASSWORD), link_ttl_s=600,
-    )  # fmt: skip
 
 
 async def _served(stack: AsyncExitStack, settings: FunctionSettings) -> Served:
@@ -60,12 +30,6 @@ async def _served(stack: AsyncExitStack, settings: FunctionSettings) -> Served:
     )
     made.client.headers.update(await made.login("admin", PASSWORD))
     return made
-
-
-@pytest.fixture
-async def served(settings: FunctionSettings) -> AsyncIterator[Served]:
-    async with AsyncExitStack() as stack:
-        yield await _served(stack, settings)
 
 
 async def plates(served: Served, **params: Any) -> list[str | None]:
@@ -142,6 +106,35 @@ async def test_by_camera_time_type_and_state(served: Served, database: Database)
     assert await plates(served, plate="AAA", match="prefix", camera_id="gate") == ["AAA0A03"]
 
 
+async def test_by_what_is_known_of_vehicle_and_plate(served: Served, database: Database) -> None:
+    at = now()
+    group = Group(id="ring", name="Ring", plate_formats=["br_old"], created_at=at, updated_at=at)
+    in_it = Camera(id="north", name="N", url_encrypted="-", group_id="ring", created_at=at, updated_at=at)
+    await add(database, group, in_it)
+    await add(
+        database,
+        detection("AAA0A00", 0, camera_id="north", color="red", direction="away", plate_rows=2),
+        detection("AAA0A01", 1, color="white", vehicle_type="truck", uncertain=True),
+        detection("AAA0001", 2, color="red", plate_format="br_old", vehicle_type="bus", corrected=True),
+        detection("QX9", 3, plate_format=None, direction="towards"), detection(None, 4, direction="left"),
+    )  # fmt: skip
+    assert await plates(served, group_id="ring") == ["AAA0A00"]
+    assert await plates(served, group_id=["ring", "none"], camera_id="gate") == []
+    assert await plates(served, color="red") == ["AAA0001", "AAA0A00"]
+    assert await plates(served, color=["red", "white"], type=["truck", "bus"]) == ["AAA0001", "AAA0A01"]
+    assert await plates(served, direction=["away", "left"]) == [None, "AAA0A00"]
+    assert await plates(served, uncertain="true") == ["AAA0A01"]
+    assert await plates(served, corrected="true") == ["AAA0001"]
+    assert await plates(served, corrected="false", uncertain="false", type="car") == [None, "QX9", "AAA0A00"]
+    assert await plates(served, plate_format="br_old") == ["AAA0001"]
+    assert await plates(served, plate_format="any") == ["QX9"]
+    assert await plates(served, plate_format=["any", "br_old"]) == ["QX9", "AAA0001"]
+    found = (await served.client.get(URL, params={"group_id": "ring"})).json()["items"][0]
+    assert [found[name] for name in ("color", "direction", "rows", "corrected", "plate_read")] == [
+        "red", "away", 2, False, "AAA0A00",
+    ]  # fmt: skip
+
+
 async def test_pages_join_without_loss_or_repeat_while_rows_come_in(served: Served, database: Database) -> None:
     """Several rows share one time, and newer ones arrive between the pages."""
     rows = [detection(f"AAA{number:04}", number // 4) for number in range(30)]
@@ -176,6 +169,10 @@ async def test_pages_join_without_loss_or_repeat_while_rows_come_in(served: Serv
         ({"cursor": "MTo5OTk5OTk5OTk5OTk5OTk5OTk6MDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDAwMDA"}, "cursor"),
         ({"cursor": "A" * 4000}, "cursor"),
         ({"type": "boat"}, "type.0"),
+        ({"color": "pink"}, "color.0"),
+        ({"direction": "up"}, "direction.0"),
+        ({"plate_format": "us"}, "plate_format.0"),
+        ({"uncertain": "perhaps"}, "uncertain"),
         ({"camera_id": "Not An Id"}, "camera_id.0"),
         ({"plate": ""}, "plate"),
         ({"plate": "--"}, "plate"),

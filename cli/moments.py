@@ -1,0 +1,26 @@
+"""Times as people give them to the command line."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+from functions.shared.errors import InvalidInput
+
+HELP = "a time (2026-11-22T10:00, a zone may follow), a day (2026-11-22), or how long ago (90m, 36h, 7d)"
+_AGO = re.compile(r"(\d{1,6})([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def moment(text: str, field: str) -> str:
+    """RFC 3339 in UTC. A time without a zone is this machine's own. Raises InvalidInput naming the field."""
+    ago = _AGO.fullmatch(text.strip())
+    try:
+        at = datetime.now(UTC) - timedelta(**{_UNITS[ago[2]]: int(ago[1])}) if ago else datetime.fromisoformat(text)
+        return at.astimezone(UTC).isoformat()
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"{field}: {text!r} is neither {HELP}", field=field) from None
+
+
+def moment_or_none(text: str | None, field: str) -> str | None:
+    return None if text is None else moment(text, field)
