@@ -15,6 +15,6 @@ from .glyphs import CHARACTERS, Face, random_face
 from .plates import LAYOUTS, MERCOSUL, MERCOSUL_ROWS, NOTHING, OLD, OLD_ROWS, OTHER, Spec, draw, random_spec
 
 __all__ = [
-    "CHARACTERS", "LAYOUTS", "LIGHTS", "MERCOSUL", "MERCOSUL_ROWS", "NOTHING", "OLD", "OLD_ROWS", "OTHER", "Face", "Sample",
-    "Share", "Spec", "crop", "draw", "place", "random_face", "random_spec", "sample", "scene",
+    "CHARACTERS", "LAYOUTS", "LIGHTS", "MERCOSUL", "MERCOSUL_ROWS", "NOTHING", "OLD", "OLD_ROWS", "OTHER", "Face",
+    "Sample", "Share", "Spec", "crop", "draw", "place", "random_face", "random_spec", "sample", "scene",
 ]  # fmt: skip

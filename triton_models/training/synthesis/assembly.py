@@ -42,9 +42,9 @@ BRAZIL = Share(0.32, 0.4, 0.12, 0.16, 0, 0)
 class Sample:
     """A picture (uint8 BGR) with one plate and the truth about it.
 
-    `text` is what stands on it ("" where there is no readable plate), `layout` one of plates.OLD .. NOTHING, `format` the
-    artwork's format ("br_old", ... or "free"), `rows` 1 or 2, `light` one of camera.LIGHTS, `corners` [4, 2] in pixels
-    from the top left clockwise, `box` the upright box about them, `height` and `width` the plate's mean edges in pixels.
+    `text` is what stands on it ("" where there is no readable plate), `layout` one of plates.OLD .. NOTHING, `format`
+    the artwork's format ("br_old", ... or "free"), `rows` 1 or 2, `light` one of camera.LIGHTS, `corners` [4, 2] in
+    pixels from the top left clockwise, `box` the upright box about them, `height` and `width` the plate's mean edges.
     """
 
     picture: Array
@@ -78,7 +78,7 @@ class Sample:
 def sample(
     seed: int, hard: bool = False, share: Share = BRAZIL, faces: list[Face] | None = None, follow: bool = True
 ) -> Sample:
-    """A plate with a strip of its surroundings. Texts that break the artwork's pattern come only with `follow` false."""
+    """A plate with a strip of its surroundings. Texts that break the artwork's pattern come only if not `follow`."""
     rng = np.random.default_rng(seed)
     layout = share.choose(rng)
     if layout == NOTHING and rng.random() < 0.75:
@@ -171,7 +171,7 @@ def _without(rng: np.random.Generator, hard: bool) -> Sample:
 
 
 def crop(one: Sample, rng: np.random.Generator) -> Array:
-    """The plate as a reader gets it, uint8 RGB [64, 128, 3]: along corners that are a little off, or the upright box."""
+    """The plate as a reader gets it, uint8 RGB [64, 128, 3]: by corners that are a little off, or the upright box."""
     span = np.array([one.width, one.height], np.float32)
     if rng.random() < 0.62:
         corners = one.corners + rng.normal(0, 0.016, (4, 2)) * span + rng.normal(0, 0.012, 2) * span
@@ -183,7 +183,7 @@ def crop(one: Sample, rng: np.random.Generator) -> Array:
 
 
 def cut(picture: Array, corners: Array, margins: Array) -> Array:
-    """The quadrilateral with margins (left, top, right, bottom, in parts of its sides) stretched to uint8 RGB [64, 128, 3]."""
+    """The quadrilateral with margins (left, top, right, bottom, in parts of its sides) as uint8 RGB [64, 128, 3]."""
     left, top, right, bottom = (float(value) for value in margins)
     inner_w, inner_h = WIDTH / (1 + left + right), HEIGHT / (1 + top + bottom)
     x, y = left * inner_w, top * inner_h

@@ -64,8 +64,8 @@ def choose_light(rng: np.random.Generator, hard: bool) -> str:
 
 
 def light(picture: Array, kind: str, rng: np.random.Generator, plate: Array | None = None) -> Array:
-    """The picture (float32 BGR) as it is lit and exposed: one of LIGHTS. `plate` [h, w] is 1 where the plate lies, which
-    throws headlights and infrared back. Raises KeyError for another name.
+    """The picture (float32 BGR) as it is lit and exposed: one of LIGHTS. `plate` [h, w] is 1 where the plate lies,
+    which throws headlights and infrared back. Raises KeyError for another name.
     """
     return {"day": _day, "dusk": _dusk, "night": _night, "infrared": _infrared, "glare": _glare}[kind](
         picture, rng, plate
@@ -126,7 +126,7 @@ def _bloom(picture: Array, rng: np.random.Generator, share: float) -> Array:
         return picture
     sigma = max(1.0, 0.03 * picture.shape[1] * rng.uniform(0.5, 2))
     over = cv2.GaussianBlur(np.clip(picture - 170, 0, None), (0, 0), sigma)
-    return picture + over * rng.uniform(0.3, 1.2)
+    return np.asarray(picture + over * rng.uniform(0.3, 1.2))
 
 
 def blur(picture: Array, across: float, rng: np.random.Generator, hard: bool) -> Array:
@@ -164,7 +164,7 @@ def sensor(picture: Array, kind: str, rng: np.random.Generator, hard: bool) -> A
     if rng.random() < 0.8:
         noise = np.empty((height, width, 3), np.float32)
         cv2.setRNGSeed(int(rng.integers(1 << 31)))
-        cv2.randn(noise, (0, 0, 0), (sigma, sigma, sigma))
+        cv2.randn(noise, np.zeros(3), np.full(3, sigma))
         if rng.random() < 0.4:
             noise = cv2.GaussianBlur(noise, (0, 0), rng.uniform(0.5, 1.1)) * 1.5
         if kind == "infrared":

@@ -46,8 +46,8 @@ MERCOSUL_COLORS: tuple[tuple[float, Color, Color], ...] = (
 
 @dataclass(frozen=True)
 class Spec:
-    """One plate. `layout` is one of OLD .. NOTHING, `style` the artwork (a key of texts.PATTERNS or "free"), `rows` 1 or
-    2, `ground` and `ink` colours (BGR), `seed` everything else (the city, screws, which face).
+    """One plate. `layout` is one of OLD .. NOTHING, `style` the artwork (a key of texts.PATTERNS or "free"), `rows` 1
+    or 2, `ground` and `ink` colours (BGR), `seed` everything else (the city, screws, which face).
     """
 
     text: str
@@ -87,13 +87,16 @@ def _against_the_pattern(rng: np.random.Generator, pattern: str) -> str:
     return texts.free(rng, 6, 8)
 
 
+_OTHER_STYLES = ("ar_mercosul", "ar_mercosul", "ar_old", "uy_mercosul", "py_mercosul", "py_old", "free", "free",
+                 "ar_moto_mercosul", "py_moto_mercosul")  # fmt: skip
+
+
 def _style(rng: np.random.Generator, layout: int) -> tuple[str, int]:
     if layout in (OLD, OLD_ROWS):
         return "br_old", 1 if layout == OLD else 2
     if layout in (MERCOSUL, MERCOSUL_ROWS):
         return "br_mercosul", 1 if layout == MERCOSUL else 2
-    style = str(rng.choice(["ar_mercosul", "ar_mercosul", "ar_old", "uy_mercosul", "py_mercosul", "py_old", "free", "free",
-                            "ar_moto_mercosul", "py_moto_mercosul"]))  # fmt: skip
+    style = _OTHER_STYLES[int(rng.integers(len(_OTHER_STYLES)))]
     return style, 2 if "moto" in style or (style == "free" and rng.random() < 0.3) else 1
 
 
@@ -225,7 +228,7 @@ _BANDS = {"br": "BRASIL", "ar": "REPUBLICA ARGENTINA", "uy": "URUGUAY", "py": "R
 
 def _mercosul_art(plate: Array, spec: Spec, rng: np.random.Generator) -> None:
     """The blue band with the country, the emblem and the flag; QR code and BR at the left of Brazilian ones."""
-    height, width = plate.shape[:2]
+    width = plate.shape[1]
     band = int(rng.integers(27, 36)) if spec.rows == 1 else int(rng.integers(25, 36))
     blue = np.array((150, 60, 15), np.float32) * rng.uniform(0.7, 1.35) + rng.normal(0, 8, 3)
     edge = int(rng.integers(0, 5))
@@ -269,8 +272,8 @@ def _brazilian_marks(plate: Array, spec: Spec, band: int, rng: np.random.Generat
         plate[y : y + side, x : x + side] = 235 - 200 * block
     size = rng.uniform(16, 22)
     bottom = height - rng.uniform(7, 14)
-    x = rng.uniform(8, 13)
-    small_text(plate, "BR", (x, bottom - size * 0.9, x + size * 1.2, bottom), spec.ink, 0.34)
+    left = rng.uniform(8, 13)
+    small_text(plate, "BR", (left, bottom - size * 0.9, left + size * 1.2, bottom), spec.ink, 0.34)
     if rng.random() < 0.25:
         right = width - int(rng.integers(18, 26))
         for step in range(2):

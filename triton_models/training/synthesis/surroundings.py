@@ -108,9 +108,9 @@ def dirt(plate: Array, rng: np.random.Generator, hard: bool) -> None:
     for _ in range(int(rng.poisson(1.6 if hard else 0.6))):
         centre = (int(rng.integers(0, width)), int(rng.integers(0, height)))
         axes = (int(rng.integers(1, 10)), int(rng.integers(1, 7)))
-        shade = rng.uniform(0.2, 1.0)
-        color = (60.0 * shade, 85.0 * shade, 115.0 * shade)
-        cv2.ellipse(plate, centre, axes, float(rng.uniform(0, 180)), 0, 360, color, -1, cv2.LINE_AA)
+        tone = float(rng.uniform(0.2, 1.0))
+        mud = (60.0 * tone, 85.0 * tone, 115.0 * tone)
+        cv2.ellipse(plate, centre, axes, float(rng.uniform(0, 180)), 0, 360, mud, -1, cv2.LINE_AA)
     if rng.random() < 0.15:
         x, y = rng.uniform(0, width), rng.uniform(0, height)
         end = (round(x + rng.normal(0, 80)), round(y + rng.normal(0, 25)))

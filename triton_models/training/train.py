@@ -1,0 +1,233 @@
+"""Trains the second plate reader and writes it as triton_models/plate_reader/1/model.onnx, with a log of the run.
+
+    python -m venv .venv-training && .venv-training/bin/pip install -r triton_models/training/requirements.txt
+    .venv-training/bin/python triton_models/training/train.py --seed 7
+
+Nothing real is learned from: every picture is drawn by `synthesis`. The data and their order depend on --seed and
+--chunks alone, and torch is seeded; the last bits still depend on the machine's number of threads and instructions.
+`--check DIR` (pictures with a labels.csv of image, x, y, width, height, plate) only measures while it trains.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import csv
+import hashlib
+import json
+import logging
+import math
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import export
+import fonts
+from measure import Figures, figures, texts_of
+from network import PlateReader, weight_count
+
+import data
+
+Array = NDArray[Any]
+HERE = Path(__file__).resolve().parent
+MODEL = HERE.parent / "plate_reader" / "1" / "model.onnx"
+BATCH, WARM_UP, PEAK, FLOOR = 128, 400, 1.6e-3, 2e-5
+EVERY = 150
+"""Steps between two measurements."""
+_log = logging.getLogger("training")
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="train the plate reader")
+    parser.add_argument("--seed", type=int, default=7, help="of the data, their order and the first weights")
+    parser.add_argument("--chunks", type=int, default=250, help=f"of {data.PICTURES} pictures, each cropped twice")
+    parser.add_argument("--workers", type=int, default=1, help="processes that draw")
+    parser.add_argument("--threads", type=int, default=1, help="of torch")
+    parser.add_argument("--hours", type=float, default=2.0, help="stop then, whatever is left")
+    parser.add_argument("--fonts", type=Path, default=Path("build/fonts"), help="where the fetched faces are kept")
+    parser.add_argument("--out", type=Path, default=MODEL)
+    parser.add_argument("--log", type=Path, default=HERE / "log.json")
+    parser.add_argument("--check", type=Path, help="real pictures to measure on, never to train on")
+    parser.add_argument("--resume", type=Path, help="a checkpoint of an earlier run to start the weights from")
+    return parser.parse_args()
+
+
+def rate(step: int, steps: int) -> float:
+    """The learning rate: a linear rise, then half a cosine."""
+    if step < WARM_UP:
+        return PEAK * (step + 1) / WARM_UP
+    done = min(1.0, (step - WARM_UP) / max(1, steps - WARM_UP))
+    return FLOOR + (PEAK - FLOOR) * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def varied(crops: Array, generator: torch.Generator) -> Tensor:
+    """A batch as the net's input, brightness, contrast and colour a little different each time it is seen."""
+    x = torch.from_numpy(crops).permute(0, 3, 1, 2).float().div_(127.5).sub_(1)
+    n = len(x)
+    gain = torch.exp(torch.randn(n, 1, 1, 1, generator=generator) * 0.18)
+    tint = torch.exp(torch.randn(n, 3, 1, 1, generator=generator) * 0.04)
+    x = x * gain * tint + torch.randn(n, 1, 1, 1, generator=generator) * 0.1
+    grey = torch.rand(n, 1, 1, 1, generator=generator) < 0.06
+    x = torch.where(grey, x.mean(dim=1, keepdim=True), x)
+    return x.clamp_(-1.2, 1.2).contiguous(memory_format=torch.channels_last)
+
+
+def loss_of(net: nn.Module, x: Tensor, places: Tensor, layouts: Tensor) -> Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        characters, kinds = net(x)
+    written = functional.cross_entropy(characters.float().flatten(0, 1), places.flatten(), label_smoothing=0.02)
+    return written + 0.2 * functional.cross_entropy(kinds.float(), layouts, label_smoothing=0.02)
+
+
+class Average:
+    """The running mean of a net's weights, which reads better than the weights of any one step."""
+
+    def __init__(self, net: PlateReader) -> None:
+        self.net = copy.deepcopy(net).eval().requires_grad_(False)
+        self.steps = 0
+
+    @torch.no_grad()
+    def update(self, net: PlateReader) -> None:
+        self.steps += 1
+        keep = min(0.999, (1 + self.steps) / (10 + self.steps))
+        for own, new in zip(self.net.state_dict().values(), net.state_dict().values(), strict=True):
+            if own.dtype.is_floating_point:
+                own.mul_(keep).add_(new, alpha=1 - keep)
+            else:
+                own.copy_(new)
+
+
+@torch.inference_mode()
+def logits(net: PlateReader, crops: Array) -> tuple[Tensor, Tensor]:
+    """Logits of the places [n, 8, 37] and of the layout [n, 6] of uint8 crops."""
+    places, kinds = [], []
+    for start in range(0, len(crops), 128):
+        x = torch.from_numpy(crops[start : start + 128]).permute(0, 3, 1, 2).float() / 127.5 - 1
+        found = net(x.contiguous(memory_format=torch.channels_last))
+        places.append(found[0])
+        kinds.append(found[1])
+    return torch.cat(places), torch.cat(kinds)
+
+
+def real(folder: Path | None) -> tuple[Array, list[str]] | None:
+    """The crops (upright boxes with a small margin) and the texts of a folder of labelled pictures."""
+    if folder is None:
+        return None
+    from synthesis.assembly import cut
+
+    crops, wanted = [], []
+    with (folder / "labels.csv").open() as rows:
+        for row in csv.DictReader(rows):
+            picture = cv2.imread(str(folder / row["image"]))
+            x, y, w, h = (float(row[name]) for name in ("x", "y", "width", "height"))
+            box = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h]], np.float32)
+            crops.append(cut(picture, box, np.array([0.03, 0.05, 0.03, 0.05])))
+            wanted.append(row["plate"])
+    return np.stack(crops), wanted
+
+
+class Run:
+    """One training run: its net, its data, its figures."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        torch.manual_seed(options.seed)
+        torch.set_num_threads(options.threads)
+        self.net = PlateReader().to(memory_format=torch.channels_last)
+        if options.resume:
+            self.net.load_state_dict(torch.load(options.resume))
+        self.average = Average(self.net)
+        self.held = data.validation(1500)
+        self.real = real(options.check)
+        self.history: list[dict[str, Any]] = []
+        self.started = time.monotonic()
+        self.seen = 0
+
+    def train(self) -> None:
+        options = self.options
+        decay = [weights for weights in self.net.parameters() if weights.ndim >= 2]
+        plain = [weights for weights in self.net.parameters() if weights.ndim < 2]
+        optimizer = torch.optim.AdamW(
+            [{"params": decay, "weight_decay": 0.03}, {"params": plain, "weight_decay": 0.0}], fused=True
+        )
+        steps = options.chunks * 4 * data.PICTURES // BATCH
+        generator = torch.Generator().manual_seed(options.seed)
+        faces = fonts.faces(fonts.fetch(options.fonts))
+        incoming = data.chunks(options.seed, options.chunks, faces, options.workers)
+        recent = 0.0
+        for step, (crops, places, layouts) in enumerate(data.batches(incoming, BATCH, options.seed)):
+            for group in optimizer.param_groups:
+                group["lr"] = rate(step, steps)
+            x = varied(crops, generator)
+            loss = loss_of(self.net, x, torch.from_numpy(places), torch.from_numpy(layouts))
+            optimizer.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(self.net.parameters(), 1.0)
+            optimizer.step()
+            self.average.update(self.net)
+            self.seen += len(crops)
+            recent = 0.98 * recent + 0.02 * float(loss.detach()) if step else float(loss.detach())
+            if (step + 1) % EVERY == 0:
+                self.note(step + 1, steps, recent)
+            if time.monotonic() - self.started > options.hours * 3600:
+                _log.warning("the time is over at step %d of %d", step + 1, steps)
+                break
+
+    def note(self, step: int, steps: int, loss: float) -> None:
+        """Measures the mean weights, says so, keeps a checkpoint."""
+        self.net.eval()
+        found = figures(logits(self.average.net, self.held.crops), self.held)
+        entry = {"step": step, "of": steps, "seconds": round(time.monotonic() - self.started), "seen": self.seen}
+        entry |= {"loss": round(loss, 4), "synthetic": found.exact, "layout": found.layout}
+        if self.real is not None:
+            read = texts_of(logits(self.average.net, self.real[0])[0])
+            entry["real"] = sum(a == b for a, b in zip(read, self.real[1], strict=True))
+            entry["misses"] = [f"{b}>{a}" for a, b in zip(read, self.real[1], strict=True) if a != b][:8]
+        self.history.append(entry)
+        _log.info(json.dumps(entry))
+        torch.save(self.average.net.state_dict(), self.options.log.with_suffix(".pt"))
+        self.net.train()
+
+    def finish(self) -> None:
+        """Fits the temperatures, writes the model and the log."""
+        net = self.average.net
+        fitted = export.temperatures(logits(net, self.held.crops), self.held)
+        export.write(net, fitted, self.options.out)
+        judged = data.validation(3000)
+        found: Figures = figures(logits(net, judged.crops), judged, fitted)
+        log = {
+            "seed": self.options.seed,
+            "chunks": self.options.chunks,
+            "weights": weight_count(net),
+            "seconds": round(time.monotonic() - self.started),
+            "crops_seen": self.seen,
+            "pictures_drawn": self.options.chunks * data.PICTURES,
+            "temperatures": {"characters": fitted[0], "layout": fitted[1]},
+            "torch": torch.__version__,
+            "sha256": hashlib.sha256(self.options.out.read_bytes()).hexdigest(),
+            "synthetic": found.as_dict(),
+            "history": self.history,
+        }
+        self.options.log.write_text(json.dumps(log, indent=1) + "\n")
+        _log.info("wrote %s and %s", self.options.out, self.options.log)
+
+
+def main() -> None:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
+    run = Run(arguments())
+    run.train()
+    run.finish()
+
+
+if __name__ == "__main__":
+    main()
