@@ -14,7 +14,7 @@ EDGE = 2.0
 # A vehicle fainter than this is but a part of another when so much of the smaller box lies in the larger.
 FAINT, WITHIN = 0.5, 0.8
 # Two plates this sure and this different are two plates, though one vehicle's box holds both.
-SURE, DIFFERENT = 0.7, 3.0
+SURE, DIFFERENT = 0.6, 3.0
 
 
 def without_doubles(observations: Iterable[Observation]) -> list[Observation]:
@@ -30,7 +30,7 @@ def without_doubles(observations: Iterable[Observation]) -> list[Observation]:
 
 
 def without_cut_plates(observations: Iterable[Observation], width: int, height: int) -> list[Observation]:
-    """The observations without fragments: plates at the edge of the frame that read as no Brazilian plate."""
+    """The observations without fragments: plates at the frame's edge that fit no format asked for."""
     left = []
     for item in observations:
         plate = item.plate

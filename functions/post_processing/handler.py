@@ -20,11 +20,12 @@ from functions.shared.context import Context
 from functions.shared.contracts import FrameMeta
 from functions.shared.errors import BrokenImage, BusUnavailable, GTVisionError
 from functions.shared.inference import Inference, open_inference
+from functions.shared.inference_health import WatchedInference
 from functions.shared.web import Ctx, Worker, create_app
 
 log = logs.get("reader")
 DURABLE = "post-processing"
-SWEEP_S, FORGET_S, RETRY_S = 1.0, 60.0, 2.0
+SWEEP_S, LOAD_S, FORGET_S, RETRY_S = 0.25, 1.0, 60.0, 2.0
 # How long frames in hand may take once the process is told to end.
 PATIENCE_S = 3.0
 
@@ -54,7 +55,8 @@ class Reader:
             if found is None:
                 settings = reader_settings(context)
                 # Loading the engine's code takes long enough to be felt by others on the loop.
-                inference = await asyncio.to_thread(self._engine, settings)
+                inner = await asyncio.to_thread(self._engine, settings)
+                inference = WatchedInference(inner, "triton" if settings.triton_url else "embedded")
                 found = self._services[context] = FrameService(settings, context.db, context.store, inference)
         return found
 
@@ -84,6 +86,7 @@ class Reader:
         jobs = [
             asyncio.create_task(_for_ever("consumer", stop, lambda: self._consume(context, service, stop))),
             asyncio.create_task(_for_ever("sweeper", stop, lambda: _sweep(context, service, stop))),
+            asyncio.create_task(_for_ever("health", stop, lambda: _watch_models(context, service, stop))),
         ]
         try:
             yield
@@ -128,13 +131,21 @@ async def _for_ever(name: str, stop: asyncio.Event, work: Callable[[], Awaitable
             await asyncio.wait_for(stop.wait(), RETRY_S)
 
 
+async def _watch_models(context: Context, service: FrameService, stop: asyncio.Event) -> None:
+    if isinstance(service.inference, WatchedInference):
+        await service.inference.watch(await context.bus(), stop)
+
+
 async def _sweep(context: Context, service: FrameService, stop: asyncio.Event) -> None:
-    """Every second: close what has ended, count what waits; every minute: forget what is old."""
+    """Every SWEEP_S: close what has ended; every LOAD_S: count what waits; every minute: forget what is old."""
     relay = await context.relay()
     loop = asyncio.get_running_loop()
-    forget_at = loop.time()
+    load_at = forget_at = loop.time()
+    waiting: int | None = None
     while not stop.is_set():
-        waiting = await _waiting(await context.bus())
+        if loop.time() >= load_at:
+            waiting = await _waiting(await context.bus())
+            load_at = loop.time() + LOAD_S
         if waiting is not None:
             metrics.WAITING.set(waiting)
         if await service.sweep(idle=waiting == 0):

@@ -11,8 +11,19 @@ DROPPED = Counter("gtv_reader_frames_dropped_total", "Frames not read, by reason
 FAILED = Counter("gtv_reader_frames_failed_total", "Frames whose reading failed, by the error's code", ["code"])
 OBSERVATIONS = Counter("gtv_reader_observations_total", "Observations, by what became of them", ["outcome"])
 PASSAGES = Counter("gtv_reader_passages_ended_total", "Passages that ended, by whether a plate was read", ["plate"])
+CLOSED = Counter("gtv_reader_passages_closed_total", "Passages that ended, by how they did", ["how"])
+REDERIVED = Counter("gtv_reader_rederivations_total", "Frames that came after later ones, whose passages were redone")
+REGROUPED = Counter("gtv_reader_regrouped_total", "What late frames moved or merged", ["what"])
 INFERENCE_SECONDS = Histogram("gtv_reader_inference_seconds", "Time that inference took for a frame", buckets=_SECONDS)
 STORED_SECONDS = Histogram(
     "gtv_reader_capture_to_stored_seconds", "From the capture of a frame to its commit", buckets=_SECONDS
 )
+PREVIEW_SECONDS = Histogram(
+    "gtv_reader_capture_to_preview_seconds", "From the capture of the first plate to the commit of its preview",
+    buckets=_SECONDS,
+)  # fmt: skip
+FINAL_SECONDS = Histogram(
+    "gtv_reader_last_seen_to_final_seconds", "From the last sighting to the commit of the final event", ["how"],
+    buckets=_SECONDS,
+)  # fmt: skip
 WAITING = Gauge("gtv_reader_frames_waiting", "Frames that no reader has finished: the lag that scales the readers")

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
-from functions.shared.inference import Candidate, PlateFormat
+from functions.shared.inference import Candidate, FormatLattice, PlateFormat
 
 # Characters that plate readers take for each other, by what a mistake costs (1: no excuse). The first row is the
 # digit and letter twins, the second the letters that differ by a stroke.
 _TWINS = ("0ODQ", "1IL", "8B", "5S", "2Z", "6G", "4A", "7T")
 _COUSINS = ("UV", "MNHW", "CG", "EF", "PR", "KX", "VY", "JU", "O0C", "38", "17", "QJ", "GQ", "DB", "TY", "LE", "69")
 TWIN, COUSIN, STRANGER, MISSING = 0.3, 0.6, 1.0, 1.0
-_OLD = re.compile(r"^[A-Z]{3}[0-9]{4}$")
-_MERCOSUL = re.compile(r"^[A-Z]{3}[0-9][A-Z][0-9]{2}$")
+# Guesses of a list that are held against another list's, the best first.
+_COMPARED = 5
+
+Place = tuple[tuple[str, float], ...]
+
+
+class FormatEvidence(NamedTuple):
+    """`inference.FormatLattice` by name, so that it can be a key: characters with their logs for each place."""
+
+    format: str
+    log: float
+    places: tuple[Place, ...]
+
+
+Lattice = tuple[FormatEvidence, ...]
+# Digits that are kept of a log probability.
+_DIGITS = 3
 
 
 class Reading(NamedTuple):
-    """What one frame says of a plate: the candidates, best first, and the height of the plate in pixels."""
+    """What one frame says of a plate: the candidates, best first, the height of the plate in pixels, the lattice."""
 
     candidates: tuple[Candidate, ...]
     height: float
+    lattice: Lattice = ()
+    format: PlateFormat | None = None
 
     @property
     def text(self) -> str:
@@ -44,11 +60,17 @@ def _costs() -> dict[tuple[str, str], float]:
 _COST = _costs()
 
 
-def plate_format(text: str) -> PlateFormat | None:
-    """The Brazilian format that a text has: LLLDDDD (until 2018) or LLLDLDD (Mercosul)."""
-    if _OLD.match(text):
-        return "br_old"
-    return "br_mercosul" if _MERCOSUL.match(text) else None
+def lattice_of(given: Mapping[str, FormatLattice]) -> Lattice:
+    """A reading's lattice as a key, formats by name, characters by likelihood, logs rounded as they are stored."""
+    return tuple(
+        FormatEvidence(name, round(item.log, _DIGITS), tuple(_place(place) for place in item.places))
+        for name, item in sorted(given.items())
+    )
+
+
+def _place(logs: Mapping[str, float]) -> Place:
+    rounded = ((character, round(value, _DIGITS)) for character, value in logs.items())
+    return tuple(sorted(rounded, key=lambda item: (-item[1], item[0])))
 
 
 @lru_cache(maxsize=65_536)
@@ -78,6 +100,6 @@ def nearest(ones: Sequence[Candidate], others: Sequence[Candidate]) -> float:
         distance(one.text, other.text)
         + 2 * max(0.0, ones[0].confidence - one.confidence)
         + 2 * max(0.0, others[0].confidence - other.confidence)
-        for one in ones
-        for other in others
+        for one in ones[:_COMPARED]
+        for other in others[:_COMPARED]
     )

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NamedTuple
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from functions.post_processing.passages import MISSES, PARKED_MEMORY_S, Passage, Sighting
+from functions.post_processing import rows
+from functions.post_processing.looks import Size
+from functions.post_processing.sightings import Sighting
+from functions.post_processing.tracker import Frame
 from functions.shared.contracts import FrameMeta, now
-from functions.shared.inference import Box, Candidate
-from functions.shared.tables import Camera, Detection, OutboxMessage, PassageObservation, ProcessedFrame
-
-# Passages of a camera that a frame is held against, the latest first.
-MOST_PASSAGES = 100
+from functions.shared.inference import Box
+from functions.shared.tables import Detection, OutboxMessage, PassageObservation, ProcessedFrame
 
 
 @dataclass(frozen=True)
@@ -30,44 +29,70 @@ class OpenPassage:
     touched_at: datetime
 
 
-async def lock_camera(session: AsyncSession, camera_id: str) -> None:
-    """Wait for every other transaction about this camera: two frames must not both open the same passage.
-
-    PostgreSQL holds an advisory lock until the transaction ends; SQLite has one writer at a time anyway.
-    """
-    if session.get_bind().dialect.name == "postgresql":
-        key = int.from_bytes(hashlib.sha256(f"gtv-passages:{camera_id}".encode()).digest()[:8], "big", signed=True)
-        await session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": key})
-
-
 async def is_processed(session: AsyncSession, frame_id: str) -> bool:
     found = await session.scalar(select(ProcessedFrame.id).where(ProcessedFrame.id == frame_id))
     return found is not None
 
 
-async def mark_processed(session: AsyncSession, meta: FrameMeta) -> None:
-    """Raises IntegrityError when another worker has read the frame meanwhile."""
-    row = ProcessedFrame(id=meta.id, camera_id=meta.camera_id, captured_at=meta.captured_at, processed_at=now())
+async def mark_processed(
+    session: AsyncSession, meta: FrameMeta, frame: Frame, size: Size, rest: Iterable[Sighting]
+) -> None:
+    """Raises IntegrityError when another worker has read the frame meanwhile.
+
+    `rest` are the sightings that no passage holds; a frame that is read later but was captured earlier may change that.
+    """
+    seen = {
+        "size": list(size),
+        "places": [rows.box_row(place) for place in frame.look.places],
+        "rest": [rows.spare_row(item) for item in rest],
+    }
+    row = ProcessedFrame(
+        id=meta.id, camera_id=meta.camera_id, captured_at=meta.captured_at, processed_at=now(), seen=seen
+    )
     session.add(row)
     await session.flush()
 
 
-async def min_confidence(session: AsyncSession, camera_id: str) -> float | None:
-    found: float | None = await session.scalar(select(Camera.min_confidence).where(Camera.id == camera_id))
-    return found
+async def change_rest(session: AsyncSession, frame_id: str, rest: Iterable[Sighting]) -> None:
+    row = (await session.scalars(select(ProcessedFrame).where(ProcessedFrame.id == frame_id))).one()
+    row.seen = {**(row.seen or {}), "rest": [rows.spare_row(item) for item in rest]}
 
 
-async def seen_since(session: AsyncSession, camera_id: str, at: datetime) -> datetime:
-    """The time before which a vehicle was last seen that more than MISSES frames up to `at` have missed."""
-    frames = (
-        select(ProcessedFrame.captured_at)
-        .where(ProcessedFrame.camera_id == camera_id, ProcessedFrame.captured_at < at)
-        .order_by(ProcessedFrame.captured_at.desc())
-        .limit(1)
-        .offset(MISSES)
+async def frames_after(session: AsyncSession, frame: Frame, camera_id: str, until: datetime) -> list[ProcessedFrame]:
+    """Frames that were captured after one, but read before it."""
+    table = ProcessedFrame
+    asked = select(table).where(table.camera_id == camera_id, table.captured_at >= frame.at, table.captured_at <= until)
+    found = await session.scalars(asked.order_by(table.captured_at, table.id))
+    return [row for row in found if (row.captured_at, row.id) > frame.order]
+
+
+async def times_before(session: AsyncSession, camera_id: str, at: datetime, count: int) -> list[datetime]:
+    """When the last frames before a time were captured, the latest first."""
+    captured = select(ProcessedFrame.captured_at).where(
+        ProcessedFrame.camera_id == camera_id, ProcessedFrame.captured_at < at
     )
-    found: datetime | None = await session.scalar(frames)
-    return found or at - timedelta(seconds=PARKED_MEMORY_S)
+    return list(await session.scalars(captured.order_by(ProcessedFrame.captured_at.desc()).limit(count)))
+
+
+async def looks_between(
+    session: AsyncSession, camera_id: str, after: datetime, frame: Frame
+) -> list[tuple[datetime, tuple[Box, ...]]]:
+    """What the frames after a time and before a frame showed where. Frames of older versions do not tell."""
+    table = ProcessedFrame
+    asked = select(table.captured_at, table.id, table.seen).where(
+        table.camera_id == camera_id, table.captured_at > after, table.captured_at <= frame.at
+    )
+    found = (await session.execute(asked)).all()
+    return [(at, places_of(seen)) for at, name, seen in found if seen is not None and (at, name) < frame.order]
+
+
+def places_of(seen: Mapping[str, list[list[float]]]) -> tuple[Box, ...]:
+    found = (rows.box_of(row) for row in seen.get("places", ()))
+    return tuple(place for place in found if place is not None)
+
+
+def rest_of(row: ProcessedFrame) -> tuple[Sighting, ...]:
+    return tuple(rows.spare_of(item, row.id, row.captured_at) for item in (row.seen or {}).get("rest", ()))
 
 
 async def newest_frame(session: AsyncSession, camera_id: str) -> datetime | None:
@@ -76,62 +101,58 @@ async def newest_frame(session: AsyncSession, camera_id: str) -> datetime | None
     return found
 
 
-async def passages_near(session: AsyncSession, camera_id: str, at: datetime, gap_s: float) -> list[Passage]:
-    """Passages of a camera that a frame of time `at` may belong to.
-
-    Those within the gap come with their observations, those longer out of sight (parked, perhaps) without.
-    """
-    gap = timedelta(seconds=gap_s)
-    near = (
-        select(Detection)
-        .where(
-            Detection.camera_id == camera_id,
-            Detection.ended_at >= at - timedelta(seconds=PARKED_MEMORY_S),
-            Detection.started_at <= at + gap,
-        )
-        .order_by(Detection.ended_at.desc())
-        .limit(MOST_PASSAGES)
-    )
-    rows = list(await session.scalars(near))
-    seen = await sightings_of(session, [row.id for row in rows if row.ended_at >= at - gap])
-    return [_passage(row, tuple(seen.get(row.id, ()))) for row in rows]
+async def size_of_frame(session: AsyncSession, frame_id: str) -> Size | None:
+    """Width and height of a frame that was read lately."""
+    seen = await session.scalar(select(ProcessedFrame.seen).where(ProcessedFrame.id == frame_id))
+    size = (seen or {}).get("size")
+    return (int(size[0]), int(size[1])) if size else None
 
 
-async def sightings_of(session: AsyncSession, detection_ids: Sequence[str]) -> dict[str, list[Sighting]]:
-    """Observations by detection, in order of time."""
-    if not detection_ids:
-        return {}
+async def detections_between(
+    session: AsyncSession, camera_id: str, after: datetime, until: datetime, limit: int
+) -> list[Detection]:
+    """Passages of a camera that were in sight between two times, the latest first."""
+    table = Detection
+    asked = select(table).where(table.camera_id == camera_id, table.ended_at >= after, table.started_at <= until)
+    return list(await session.scalars(asked.order_by(table.ended_at.desc(), table.id).limit(limit)))
+
+
+class Keys(NamedTuple):
+    """Of an observation what may change: its detection and the keys of its pictures."""
+
+    id: str
+    detection_id: str
+    snapshot_key: str | None
+    plate_snapshot_key: str | None
+
+
+async def observation_keys(session: AsyncSession, detection_ids: Sequence[str]) -> list[Keys]:
+    """In order of time."""
     table = PassageObservation
-    found = await session.scalars(
-        select(table).where(table.detection_id.in_(detection_ids)).order_by(table.captured_at, table.id)
+    asked = select(table.id, table.detection_id, table.snapshot_key, table.plate_snapshot_key)
+    found = await session.execute(
+        asked.where(table.detection_id.in_(detection_ids)).order_by(table.captured_at, table.frame_id, table.id)
     )
-    by_detection: dict[str, list[Sighting]] = {}
-    for row in found:
-        by_detection.setdefault(row.detection_id, []).append(_sighting(row))
-    return by_detection
+    return [Keys(*row) for row in found]
 
 
-async def detection(session: AsyncSession, detection_id: str) -> Detection:
-    found: Detection = (await session.scalars(select(Detection).where(Detection.id == detection_id))).one()
-    return found
+async def observations(session: AsyncSession, ids: Sequence[str]) -> list[Sighting]:
+    columns = PassageObservation.__table__.columns
+    found = await session.execute(select(*columns).where(columns.id.in_(ids)))
+    return [rows.sighting_of(dict(row)) for row in found.mappings()]
 
 
 def add_sighting(session: AsyncSession, detection_id: str, sighting: Sighting) -> None:
-    reading = sighting.reading
-    session.add(
-        PassageObservation(
-            id=sighting.id, detection_id=detection_id, frame_id=sighting.frame_id, captured_at=sighting.at,
-            vehicle_type=sighting.vehicle_type, vehicle_confidence=sighting.vehicle_confidence,
-            vehicle_box=box_row(sighting.vehicle_box), plate=reading.text if reading else None,
-            plate_confidence=reading.confidence if reading else None, plate_format=sighting.plate_format,
-            plate_box=box_row(sighting.plate_box), candidates=candidate_rows(sighting.candidates),
-            snapshot_key=sighting.snapshot_key, plate_snapshot_key=sighting.plate_snapshot_key,
-        )
-    )  # fmt: skip
+    session.add(PassageObservation(detection_id=detection_id, **rows.row_of(sighting)))
 
 
-async def drop_sighting(session: AsyncSession, sighting: Sighting) -> None:
-    await session.execute(delete(PassageObservation).where(PassageObservation.id == sighting.id))
+async def move_sightings(session: AsyncSession, detection_id: str, ids: Sequence[str]) -> None:
+    table = PassageObservation
+    await session.execute(update(table).where(table.id.in_(ids)).values(detection_id=detection_id))
+
+
+async def drop_sightings(session: AsyncSession, ids: Sequence[str]) -> None:
+    await session.execute(delete(PassageObservation).where(PassageObservation.id.in_(ids)))
 
 
 async def open_passages(session: AsyncSession, unseen_since: datetime, limit: int = 500) -> list[OpenPassage]:
@@ -140,8 +161,8 @@ async def open_passages(session: AsyncSession, unseen_since: datetime, limit: in
     asked = select(table.id, table.camera_id, table.ended_at, table.updated_at).where(
         table.final.is_(False), table.ended_at < unseen_since
     )
-    rows = await session.execute(asked.order_by(table.ended_at).limit(limit))
-    return [OpenPassage(*row) for row in rows]
+    found = await session.execute(asked.order_by(table.ended_at).limit(limit))
+    return [OpenPassage(*row) for row in found]
 
 
 async def close_passage(session: AsyncSession, passage: OpenPassage) -> Detection | None:
@@ -186,40 +207,3 @@ async def forget_messages(session: AsyncSession, before: datetime, limit: int) -
     if ids:
         await session.execute(delete(table).where(table.id.in_(ids)))
     return len(ids)
-
-
-def with_sightings(passage: Passage, sightings: Iterable[Sighting]) -> Passage:
-    return replace(passage, sightings=tuple(sightings))
-
-
-def _passage(row: Detection, sightings: tuple[Sighting, ...]) -> Passage:
-    return Passage(
-        id=row.id, started_at=row.started_at, ended_at=row.ended_at, vehicle_type=row.vehicle_type,
-        candidates=_candidates(row.candidates), last_box=_box(row.last_box), stationary=row.stationary,
-        sightings=sightings,
-    )  # fmt: skip
-
-
-def _sighting(row: PassageObservation) -> Sighting:
-    return Sighting(
-        id=row.id, frame_id=row.frame_id, at=row.captured_at, vehicle_type=row.vehicle_type,
-        vehicle_confidence=row.vehicle_confidence, vehicle_box=_box(row.vehicle_box), plate_box=_box(row.plate_box),
-        plate_format=row.plate_format, candidates=_candidates(row.candidates), snapshot_key=row.snapshot_key,
-        plate_snapshot_key=row.plate_snapshot_key,
-    )  # fmt: skip
-
-
-def box_row(box: Box | None) -> list[float] | None:
-    return None if box is None else [round(value, 1) for value in (box.x1, box.y1, box.x2, box.y2)]
-
-
-def candidate_rows(candidates: Iterable[Candidate]) -> list[dict[str, Any]]:
-    return [{"text": item.text, "confidence": round(item.confidence, 4)} for item in candidates]
-
-
-def _box(row: Sequence[float] | None) -> Box | None:
-    return None if row is None else Box(x1=row[0], y1=row[1], x2=row[2], y2=row[3])
-
-
-def _candidates(rows: Iterable[dict[str, Any]]) -> tuple[Candidate, ...]:
-    return tuple(Candidate.model_validate(row) for row in rows)

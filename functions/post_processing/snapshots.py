@@ -9,14 +9,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from functions.post_processing.passages import Sighting
+from functions.post_processing.sightings import Sighting
 from functions.shared.errors import BrokenImage
-from functions.shared.inference import Box
+from functions.shared.inference import Box, PlateReading
 from functions.shared.store import image_key
 
 Image = NDArray[np.uint8]
 # Share of the vehicle's size that is shown around it; longest side and JPEG quality of the pictures.
 MARGIN, LONGEST_SIDE, VEHICLE_QUALITY, PLATE_QUALITY = 0.15, 1280, 85, 95
+# Share of the plate's size that its picture shows around it: as much as the readers themselves look at, so that a
+# stored picture can be read again.
+PLATE_MARGIN = 0.1
 
 
 def keys_of(camera_id: str, at: datetime, frame_id: str, index: int) -> tuple[str, str]:
@@ -36,11 +39,18 @@ def decode(jpeg: bytes) -> Image:
     return np.asarray(image, np.uint8)
 
 
-def pictures(frame: Image, sighting: Sighting) -> tuple[bytes, bytes | None]:
-    """JPEGs of the vehicle and of the plate (None where none was read)."""
+def plate_cut(plate: PlateReading) -> Box:
+    """The upright part of the frame in which a plate was read: what holds its box and its corners."""
+    across, down = [x for x, _ in plate.corners], [y for _, y in plate.corners]
+    box = plate.box
+    return Box(x1=min(box.x1, *across), y1=min(box.y1, *down), x2=max(box.x2, *across), y2=max(box.y2, *down))
+
+
+def pictures(frame: Image, sighting: Sighting, cut: Box | None) -> tuple[bytes, bytes | None]:
+    """JPEGs of the vehicle and of the plate (None where none was read), whose part of the frame is `cut`."""
     place = sighting.place
     vehicle = encode(shrunk(crop(frame, place, MARGIN)) if place is not None else shrunk(frame), VEHICLE_QUALITY)
-    plate = encode(crop(frame, sighting.plate_box, 0.0), PLATE_QUALITY) if sighting.plate_box is not None else None
+    plate = encode(crop(frame, cut, PLATE_MARGIN), PLATE_QUALITY) if cut is not None else None
     return vehicle, plate
 
 

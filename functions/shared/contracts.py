@@ -88,7 +88,11 @@ class Candidate(BaseModel):
 
 
 class DetectionRecorded(CameraMessage):
-    """A passage was seen (`final` false: a preview that may still change) or has ended (`final` true)."""
+    """A passage was seen (`final` false: a preview that may still change) or has ended (`final` true).
+
+    All of one passage have the same `detection_id`. With `replaced_by` set the detection is none any more: a frame
+    that came late showed that it was part of that other one. Such a message is never final, and the last of its id.
+    """
 
     subject_root: ClassVar[str] = f"{PREFIX}.detections"
     type: ClassVar[str] = "gtv.detection.recorded.v1"
@@ -99,15 +103,22 @@ class DetectionRecorded(CameraMessage):
     final: bool
     vehicle_type: str | None = None
     vehicle_confidence: float | None = None
+    color: str | None = None
+    color_confidence: float | None = None
+    direction: str | None = Field(None, description="towards, away, left or right, as the camera sees it")
     plate: str | None = None
-    plate_confidence: float | None = None
+    plate_read: str | None = Field(None, description="what the readers say, also once `plate` is corrected")
+    plate_confidence: float | None = Field(None, description="probability that the whole of `plate_read` is right")
     plate_format: str | None = None
+    plate_rows: int | None = None
+    corrected: bool = Field(False, description="a person set the plate")
     uncertain: bool = False
     candidates: tuple[Candidate, ...] = ()
     box: tuple[float, float, float, float] | None = None
     observations: int = 0
     snapshot_key: str | None = None
     plate_snapshot_key: str | None = None
+    replaced_by: str | None = Field(None, description="id of the detection that took this one's place")
 
 
 class CameraChanged(CameraMessage):

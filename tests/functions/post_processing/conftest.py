@@ -12,7 +12,7 @@ from functions.shared.db import Database
 from functions.shared.store import FolderStore
 from functions.shared.tables import Detection, OutboxMessage, PassageObservation
 from functions.shared.vault import Vault
-from tests.functions.post_processing.scenes import Film, ScriptedInference
+from tests.functions.post_processing.scenes import Film, GivenClock, ScriptedInference
 
 
 @pytest.fixture
@@ -36,10 +36,16 @@ def store(tmp_path: Path, vault: Vault) -> FolderStore:
 
 
 @pytest.fixture
+def clock() -> GivenClock:
+    return GivenClock()
+
+
+@pytest.fixture
 def service(
-    reader_settings: ReaderSettings, database: Database, store: FolderStore, inference: ScriptedInference
-) -> FrameService:
-    return FrameService(reader_settings, database, store, inference)
+    reader_settings: ReaderSettings, database: Database, store: FolderStore, inference: ScriptedInference,
+    clock: GivenClock,
+) -> FrameService:  # fmt: skip
+    return FrameService(reader_settings, database, store, inference, clock)
 
 
 class Memory:

@@ -11,6 +11,7 @@ import numpy as np
 from functions.shared.contracts import FrameMeta, frame_id, now
 from functions.shared.errors import GTVisionError, InferenceUnavailable
 from functions.shared.inference import (
+    Ask,
     Box,
     Candidate,
     FrameReading,
@@ -73,7 +74,7 @@ class ScriptedInference:
         async with self._counted:
             await asyncio.wait_for(self._counted.wait_for(lambda: self.calls >= times), 20)
 
-    async def read(self, jpeg: bytes) -> FrameReading:
+    async def read(self, jpeg: bytes, ask: Ask | None = None) -> FrameReading:
         async with self._counted:
             self.calls += 1
             self._counted.notify_all()
@@ -92,6 +93,16 @@ class ScriptedInference:
         self.closed = True
         if self.gate is not None:
             self.gate.set()
+
+
+class GivenClock:
+    """A clock that stands until it is set."""
+
+    def __init__(self) -> None:
+        self.at = now()
+
+    def __call__(self) -> datetime:
+        return self.at
 
 
 class Film:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.post_processing.plates import Reading, distance, nearest, plate_format
+from functions.post_processing.plates import Reading, distance, nearest
 from functions.post_processing.voting import vote
 from functions.shared.inference import Candidate
 
@@ -108,9 +108,3 @@ def test_a_doubtful_guess_does_not_make_two_plates_alike() -> None:
     sure = (Candidate(text="ABC1D23", confidence=0.95), Candidate(text="XYZ9K88", confidence=0.1))
     other = (Candidate(text="XYZ9K88", confidence=0.95),)
     assert nearest(sure, other) > 1.5
-
-
-def test_formats() -> None:
-    assert plate_format("ABC1234") == "br_old"
-    assert plate_format("ABC1D23") == "br_mercosul"
-    assert plate_format("AB12345") is None
