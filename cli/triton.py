@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +14,8 @@ from rich.console import Console
 from cli.models import repository as disk
 from cli.models.commands import progress_bar
 from cli.models.fetch import fetch_models
-from cli.triton_server import TritonServer, assemble, command, require_free, supported
+from cli.triton_server import TritonServer, assemble, command, lay_view, region_of, require_free, supported
+from functions.shared.triton_view import View
 
 __all__ = ["TritonServer", "app"]
 
@@ -24,16 +27,35 @@ def triton(
     repository: Annotated[Path, typer.Option(help="Folder of the model repository.")] = disk.SOURCE,
     grpc_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of gRPC.")] = 8001,
     metrics_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the metrics.")] = 8002,
+    guard_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Port of the guard's health and metrics (default: none).")
+    ] = None,
 ) -> None:
-    """Assemble the server (once), complete the models, and become the server. Ctrl-C ends it."""
+    """Assemble the server (once), complete the models, and become the server. Ctrl-C ends it.
+
+    A guard beside it unloads and loads a model whose process has died.
+    """
     supported()
     require_free(grpc_port, "--grpc-port")
     require_free(metrics_port, "--metrics-port")
+    if guard_port is not None:
+        require_free(guard_port, "--guard-port")
     console = Console(stderr=True)
     with progress_bar(console) as report:
         fetch_models(repository, report)
         parts = assemble(report)
     console.print(f"Triton serves {repository} on grpc://127.0.0.1:{grpc_port}; set GTV_TRITON_URL to that.")
     console.print(f"Metrics: http://127.0.0.1:{metrics_port}/metrics")
-    argv = command(parts, repository, grpc_port, metrics_port, f"gtv_triton_{os.getpid()}_")
+    view = lay_view(repository, grpc_port)
+    subprocess.Popen(guard_command(view, grpc_port, guard_port), stdin=subprocess.DEVNULL)
+    argv = command(parts, view, grpc_port, metrics_port)
     os.execve(argv[0], argv, parts.environment())
+
+
+def guard_command(view: View, grpc_port: int, guard_port: int | None) -> list[str]:
+    """The argv of the process that heals this process's models, and ends and clears up after it."""
+    listen = [] if guard_port is None else ["--listen", f"127.0.0.1:{guard_port}"]
+    return [
+        sys.executable, "-m", "functions.shared.triton_sidecar", "--url", f"grpc://127.0.0.1:{grpc_port}",
+        "--view", str(view.root), "--parent", str(os.getpid()), "--region", region_of(grpc_port), *listen,
+    ]  # fmt: skip

@@ -17,12 +17,13 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+import threading
 import time
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, TYPE_CHECKING, Self
 
 from platformdirs import user_cache_path
 
@@ -31,10 +32,15 @@ from cli.models.catalog import MODELS, PYTRITON
 from cli.models.fetch import Progress, silent
 from cli.models.repository import writing
 from functions.shared.errors import Misconfigured, Unavailable
+from functions.shared.triton_view import View
+
+if TYPE_CHECKING:
+    from functions.shared.triton_guard import Guard
 
 INFRA = Path(__file__).resolve().parents[1] / "infra" / "triton"
 SERVED = ("alpr", *(model.name for model in MODELS))
 SHARED_MEMORY = Path("/dev/shm")
+_REGION = "gtv_triton_"
 _START_S = 120.0
 _STOP_S = 20.0
 
@@ -164,23 +170,57 @@ def require_free(port: int, option: str) -> None:
             raise Misconfigured(f"port {port} is in use", mend=f"choose another with {option}") from None
 
 
-def command(parts: Assembly, repository: Path, grpc_port: int, metrics_port: int, region: str) -> list[str]:
-    """The server's argv: loopback only, gRPC and metrics, the models that the repository holds at the start.
+def lay_view(repository: Path, port: int) -> View:
+    """The folder that this process's server on `port` reads, filled. Raises Misconfigured where a model is missing.
 
-    `region` begins the names of its shared memory files, so that one server's can be told from another's. Raises
-    Misconfigured when the repository lacks a model, without which the server would start all the same.
+    What servers left that were killed is removed.
     """
     absent = [name for name in SERVED if not (repository / name / "config.pbtxt").is_file()]
     if absent:
         raise Misconfigured(f"{repository} lacks {', '.join(absent)}", mend="run: gtvision models fetch")
+    views = user_cache_path("gtvision", appauthor=False) / "triton" / "served"
+    view = View(views / f"{os.getpid()}-{port}")
+    with writing(views):
+        views.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for left in views.glob("*-*"):
+            _sweep(left)
+        names = view.lay(repository)
+    absent = sorted(set(SERVED) - set(names))
+    if absent:
+        raise Misconfigured(f"{repository} holds no weights of {', '.join(absent)}", mend="run: gtvision models fetch")
+    return view
+
+
+def _sweep(left: Path) -> None:
+    """Remove a view, and the shared memory of its server, whose process is gone."""
+    number = left.name.partition("-")[0]
+    if number.isdigit() and not Path(f"/proc/{number}").exists():
+        View(left).remove()
+        clear_memory(f"{_REGION}{number}_")
+
+
+def clear_memory(region: str) -> None:
+    """Remove what a server that has ended left of its shared memory."""
+    for left in SHARED_MEMORY.glob(f"{region}*"):
+        left.unlink(missing_ok=True)
+
+
+def region_of(port: int) -> str:
+    """What the names of the shared memory files of this process's server on `port` begin with."""
+    return f"{_REGION}{os.getpid()}_{port}_"
+
+
+def command(parts: Assembly, view: View, grpc_port: int, metrics_port: int) -> list[str]:
+    """The server's argv: loopback only, gRPC and metrics, the models that lie in `view`."""
     return [
         str(parts.binary),
-        f"--model-repository={repository.resolve()}",
+        f"--model-repository={view.served.resolve()}",
         f"--backend-directory={parts.backends}",
         # The port asks nobody who they are: with a mode that loads on demand, any user of this machine could hand the
-        # server a python model of their own, and so run code as its owner.
-        "--model-control-mode=none",
-        f"--backend-config=python,shm-region-prefix-name={region}",
+        # server a python model of their own, and so run code as its owner. What it polls is this user's alone.
+        "--model-control-mode=poll",
+        "--repository-poll-secs=1",
+        f"--backend-config=python,shm-region-prefix-name={region_of(grpc_port)}",
         "--allow-http=false",
         "--grpc-address=127.0.0.1",
         f"--grpc-port={grpc_port}",
@@ -194,7 +234,8 @@ def command(parts: Assembly, repository: Path, grpc_port: int, metrics_port: int
 class TritonServer:
     """A tritonserver of one's own: `with TritonServer(repository) as server: ... server.url`.
 
-    Ports of 0 are chosen. Its words go to `log`, or to a file without a name that is read when it fails.
+    Ports of 0 are chosen. Its words go to `log`, or to a file without a name that is read when it fails. With `guarded`
+    a thread heals models whose processes have died.
     """
 
     def __init__(
@@ -205,6 +246,7 @@ class TritonServer:
         metrics_port: int = 0,
         log: Path | None = None,
         progress: Progress = silent,
+        guarded: bool = True,
     ) -> None:
         self.repository = repository
         self.grpc_port = grpc_port or free_port()
@@ -212,7 +254,9 @@ class TritonServer:
         self._log = log
         self._progress = progress
         self._process: subprocess.Popen[bytes] | None = None
-        self._region = f"gtv_triton_{os.getpid()}_{self.grpc_port}_"
+        self._guarded = guarded
+        self._view: View | None = None
+        self.guard: Guard | None = None
 
     @property
     def url(self) -> str:
@@ -225,7 +269,8 @@ class TritonServer:
     def start(self) -> None:
         """Start the server and wait until its models are loaded. Raises Misconfigured when it ends instead."""
         parts = assemble(self._progress)
-        argv = command(parts, self.repository, self.grpc_port, self.metrics_port, self._region)
+        self._view = lay_view(self.repository, self.grpc_port)
+        argv = command(parts, self._view, self.grpc_port, self.metrics_port)
         with self._log.open("ab+") if self._log else tempfile.TemporaryFile() as output:
             # A session of its own: Ctrl-C in the terminal is the owner's to handle, who stops the server in order.
             self._process = subprocess.Popen(
@@ -241,6 +286,13 @@ class TritonServer:
             except BaseException:
                 self.stop()
                 raise
+        if self._guarded:
+            from functions.shared.triton_asking import Asker
+            from functions.shared.triton_guard import Guard
+
+            self.guard = Guard(Asker(f"127.0.0.1:{self.grpc_port}"), self._view)
+            self._watch = threading.Thread(target=self.guard.run, name="triton-guard", daemon=True)
+            self._watch.start()
 
     def ready(self) -> bool:
         """Whether the server says that it and its models are ready. A dead model process does not show here."""
@@ -256,7 +308,11 @@ class TritonServer:
                 return False
 
     def stop(self) -> None:
-        """End the server, by its process id: in order, then by force; and clear its shared memory."""
+        """End the server, by its process id: in order, then by force; and clear what it left."""
+        guard, self.guard = self.guard, None
+        if guard is not None:
+            guard.stop()
+            self._watch.join(_STOP_S)
         process, self._process = self._process, None
         if process is not None and process.poll() is None:
             process.send_signal(signal.SIGTERM)
@@ -265,8 +321,9 @@ class TritonServer:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
-        for left in SHARED_MEMORY.glob(f"{self._region}*"):
-            left.unlink(missing_ok=True)
+        clear_memory(region_of(self.grpc_port))
+        if self._view is not None:
+            self._view.remove()
 
     def _wait_until_ready(self, output: IO[bytes]) -> None:
         until = time.monotonic() + _START_S

@@ -12,6 +12,7 @@ from tritonclient.utils import InferenceServerException
 
 from functions.shared.errors import BrokenImage, GTVisionError, InferenceUnavailable, Misconfigured
 from functions.shared.inference import Ask, Effort, FrameReading, probe_picture
+from functions.shared.triton_errors import kind_of
 
 MODEL = "alpr"
 BROKEN = "broken_image: "
@@ -44,12 +45,12 @@ class TritonInference:
                     parameters=self._parameters(ask or Ask()),
                 )
         except TimeoutError:
-            raise self._unavailable(f"gave no answer within {self._timeout_s:g} s") from None
+            raise self._unavailable(f"gave no answer within {self._timeout_s:g} s", "timeout") from None
         except InferenceServerException as error:
             raise self._translated(error) from None
         observations = answer.as_numpy("observations")
         if observations is None or observations.size != 1:
-            raise self._unavailable("gave an empty answer")
+            raise self._unavailable("gave an empty answer", "error")
         return FrameReading.model_validate_json(observations.reshape(-1)[0])
 
     def _parameters(self, ask: Ask) -> dict[str, int | bool | str]:
@@ -80,10 +81,11 @@ class TritonInference:
         message = str(error.message())
         if BROKEN in message:
             return BrokenImage(message.split(BROKEN, 1)[1])
-        return self._unavailable(f"answered {error.status() or 'an error'}: {message}")
+        status = str(error.status() or "an error")
+        return self._unavailable(f"answered {status}: {message}", kind_of(status, message))
 
-    def _unavailable(self, what: str) -> InferenceUnavailable:
-        return InferenceUnavailable(f"Triton at {self._address} {what}")
+    def _unavailable(self, what: str, kind: str) -> InferenceUnavailable:
+        return InferenceUnavailable(f"Triton at {self._address} {what}", kind=kind)
 
 
 def _address(url: str) -> tuple[str, bool]:

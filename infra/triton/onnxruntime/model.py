@@ -63,6 +63,9 @@ class TritonPythonModel:
 
 
 def _threads(config):
-    """`intra_op_thread_count` of the model's parameters, as the C++ backend reads it; half the cores without it."""
+    """`intra_op_thread_count` of the model's parameters, as the C++ backend reads it (0: all cores); half of the cores
+    without it.
+    """
+    cores = len(os.sched_getaffinity(0))
     given = config.get("parameters", {}).get("intra_op_thread_count", {}).get("string_value")
-    return int(given) if given else max(1, len(os.sched_getaffinity(0)) // 2)
+    return (int(given) or cores) if given else max(1, cores // 2)
