@@ -42,7 +42,7 @@ Array = NDArray[Any]
 HERE = Path(__file__).resolve().parent
 MODEL = HERE.parent / "plate_reader" / "1" / "model.onnx"
 BATCH, WARM_UP, PEAK, FLOOR = 128, 400, 1.6e-3, 2e-5
-EVERY = 150
+EVERY = 300
 """Steps between two measurements."""
 _log = logging.getLogger("training")
 

@@ -148,8 +148,21 @@ def _shoot(rng: np.random.Generator, picture: Array, plate: Array, corners: Arra
     surroundings.shade(picture, rng)
     cover = np.zeros(picture.shape[:2], np.float32)
     cv2.fillConvexPoly(cover, np.round(corners).astype(np.int32), 1.0)
+    area = _characters_area(picture, corners)
     lit = camera.light(picture, kind, rng, cover)
-    return camera.sensor(camera.blur(lit, across, rng, hard), kind, rng, hard)
+    if camera.readable(lit, area)[1] < camera.LEAST_CONTRAST:  # pale ink that the light has washed out
+        lit = camera.light(picture, "day", rng, cover)
+    exposed, contrast = camera.readable(camera.blur(lit, across, rng, hard), area)
+    return camera.sensor(exposed, kind, rng, (hard, 0.36 * contrast))
+
+
+def _characters_area(picture: Array, corners: Array) -> Array:
+    """Where the characters stand, uint8 [h, w], 1 inside."""
+    down = corners[[3, 2]] - corners[[0, 1]]
+    upper, lower = corners[[0, 1]] + 0.34 * down, corners[[0, 1]] + 0.92 * down
+    area = np.zeros(picture.shape[:2], np.uint8)
+    cv2.fillConvexPoly(area, np.round(np.array([upper[0], upper[1], lower[1], lower[0]])).astype(np.int32), 1)
+    return area
 
 
 def _pixels(rng: np.random.Generator, spec: Spec, hard: bool) -> float:
@@ -165,7 +178,8 @@ def _without(rng: np.random.Generator, hard: bool) -> Sample:
     width, height = int(rng.integers(50, 300)), int(rng.integers(30, 150))
     kind = camera.choose_light(rng, hard)
     lit = camera.light(surroundings.no_plate(rng, height, width), kind, rng)
-    shot = camera.sensor(camera.blur(lit, width, rng, hard), kind, rng, hard)
+    blurred = camera.blur(lit, width, rng, hard)
+    shot = camera.sensor(blurred, kind, rng, (hard, 0.45 * float(blurred.std())))
     box = np.array([[0.2, 0.2], [0.8, 0.2], [0.8, 0.8], [0.2, 0.8]], np.float32) * (width, height)
     return Sample(shot, "", NOTHING, "none", 1, kind, box.astype(np.float32))
 

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
+LEAST_CONTRAST = 11.0
 LIGHTS = ("day", "dusk", "night", "infrared", "glare")
 
 
@@ -156,11 +157,31 @@ def _motion(picture: Array, length: float, degrees: float) -> Array:
     )
 
 
-def sensor(picture: Array, kind: str, rng: np.random.Generator, hard: bool) -> Array:
-    """Noise, an interlaced frame's comb, sharpening and JPEG: float32 BGR to uint8 BGR."""
+def readable(picture: Array, area: Array) -> tuple[Array, float]:
+    """The picture (float32 BGR) with about LEAST_CONTRAST or more where `area` (uint8 [h, w]) is 1, as a camera's own
+    exposure would give it, and that contrast: the standard deviation in levels, less where it cannot be had.
+    """
+    inside = picture[area > 0]
+    if not len(inside):
+        return picture, LEAST_CONTRAST
+    grey = np.clip(inside, 0, 255).mean(axis=1)
+    level, contrast = float(grey.mean()), max(0.5, float(grey.std()))
+    if contrast >= LEAST_CONTRAST:
+        return picture, contrast
+    gain = min(5.0, LEAST_CONTRAST / contrast)
+    if level < 80:
+        return picture * gain, contrast * gain
+    return (picture - level) * gain + level * 0.9, contrast * gain
+
+
+def sensor(picture: Array, kind: str, rng: np.random.Generator, how: tuple[bool, float]) -> Array:
+    """Noise, an interlaced frame's comb, sharpening and JPEG: float32 BGR to uint8 BGR. `how`: whether hard, and the
+    most noise (standard deviation in levels) that still lets a person read it.
+    """
+    hard, most = how
     height, width = picture.shape[:2]
     sigma = abs(rng.normal(0, 5)) + (rng.uniform(3, 14) if kind in ("night", "infrared", "dusk") else 0)
-    sigma = min(sigma, 0.45 * float(picture.std()) + 0.5)  # a person has to read it still
+    sigma = min(sigma, most)
     if rng.random() < 0.8:
         noise = np.empty((height, width, 3), np.float32)
         cv2.setRNGSeed(int(rng.integers(1 << 31)))
