@@ -84,6 +84,14 @@ class Part(BaseModel):
     message: str
 
 
+class InferencePart(Part):
+    """How reading fares. `reason` is a short stable word while the models do not answer, `since` when that began."""
+
+    engine: Literal["embedded", "triton"] | None = Field(None, description="null while no reader is at work")
+    since: AwareDatetime | None = None
+    reason: str | None = None
+
+
 class CameraCounts(BaseModel):
     total: int = 0
     online: int = 0
@@ -102,4 +110,4 @@ class PlatformStatus(BaseModel):
     bus: Part
     database: Part
     capture: Part
-    inference: Part
+    inference: InferencePart

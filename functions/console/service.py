@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 
 from functions.console import repository
-from functions.console.schemas import CameraCounts, Part, PlatformStatus
+from functions.console.schemas import CameraCounts, InferencePart, Part, PartState, PlatformStatus
 from functions.shared.bus import Bus, Load
 from functions.shared.context import Context
 from functions.shared.contracts import CameraSpec, CameraState, CameraStatus, now
 from functions.shared.errors import GTVisionError
-from functions.shared.topology import CAMERAS_KV, PODS_KV, STATUS_KV
+from functions.shared.inference_health import InferenceReport
+from functions.shared.topology import CAMERAS_KV, PODS_KV, READERS_KV, STATUS_KV
 
 # Every open page asks each few seconds; they share one answer.
 KEEP_S = 2.0
 # A capture pod reports each of its cameras every few seconds; a report older than this is nobody's.
 STALE = timedelta(seconds=15)
-_UNKNOWN = Part(state="unknown", message="cannot be told while the bus does not answer")
+_NOT_TOLD = "cannot be told while the bus does not answer"
+_UNKNOWN = Part(state="unknown", message=_NOT_TOLD)
+_UNREAD = InferencePart(state="unknown", message=_NOT_TOLD)
+# A reader reports every three seconds.
+REPORT_STALE = timedelta(seconds=12)
 
 
 class StatusBoard:
@@ -55,16 +61,18 @@ class StatusBoard:
         except GTVisionError as error:
             return Part(state="down", message=error.message), None
 
-    async def _look_at_bus(self) -> tuple[Part, CameraCounts | None, Part, Part]:
+    async def _look_at_bus(self) -> tuple[Part, CameraCounts | None, Part, InferencePart]:
         try:
             bus = await self._context.bus()
             if not bus.connected:
-                return Part(state="down", message="NATS does not answer"), None, _UNKNOWN, _UNKNOWN
-            cameras = await count_cameras(bus)
-            capture = capture_part(len(await bus.kv_all(PODS_KV)), cameras)
-            inference = inference_part(await bus.load("post-processing"))
+                return Part(state="down", message="NATS does not answer"), None, _UNKNOWN, _UNREAD
+            cameras, pods, readers, load = await asyncio.gather(
+                count_cameras(bus), bus.kv_all(PODS_KV), bus.kv_all(READERS_KV), bus.load("post-processing")
+            )
+            capture = capture_part(len(pods), cameras)
+            inference = inference_part(load, live_reports(readers))
         except GTVisionError as error:
-            return Part(state="down", message=error.message), None, _UNKNOWN, _UNKNOWN
+            return Part(state="down", message=error.message), None, _UNKNOWN, _UNREAD
         return Part(state="ready", message="NATS answers"), cameras, capture, inference
 
 
@@ -98,14 +106,38 @@ def capture_part(pods: int, cameras: CameraCounts) -> Part:
     return Part(state="down", message="no capture process is at work: start gtvision up, or the capture pods")
 
 
-def inference_part(load: Load) -> Part:
-    """Told from the queue of frames, since the function that infers may be asleep while there are none."""
+def live_reports(found: Mapping[str, bytes]) -> list[InferenceReport]:
+    """What the readers that live say of the models; what cannot be read is passed over."""
+    reports = []
+    for raw in found.values():
+        try:
+            report = InferenceReport.model_validate_json(raw)
+        except ValidationError:
+            continue
+        if now() - report.updated_at <= REPORT_STALE:
+            reports.append(report)
+    return reports
+
+
+def inference_part(load: Load, reports: Sequence[InferenceReport]) -> InferencePart:
+    """What the readers say, and the queue of frames: a reader may be asleep while there are none."""
+    engine = reports[0].engine if reports else None
+    down = [report for report in reports if report.state == "down"]
+    if down:
+        first = min(down, key=lambda report: report.since)
+        message = f"the models do not answer ({len(down)} of {len(reports)} readers): {first.message}"
+        state: PartState = "down" if len(down) == len(reports) else "failing"
+        return InferencePart(state=state, message=message, engine=first.engine, since=first.since, reason=first.reason)
+    state, message = _by_queue(load)
+    since = min((report.since for report in reports), default=None)
+    return InferencePart(state=state, message=message, engine=engine, since=since)
+
+
+def _by_queue(load: Load) -> tuple[PartState, str]:
     if load.repeated:
-        message = f"{load.repeated} frames are tried again: the models do not answer, or refuse them"
-        return Part(state="failing", message=message)
+        return "failing", f"{load.repeated} frames are tried again: the models do not answer, or refuse them"
     if load.readers or load.in_hand:
-        return Part(state="ready", message=f"frames are read; {load.waiting} wait")
+        return "ready", f"frames are read; {load.waiting} wait"
     if load.waiting:
-        message = f"{load.waiting} frames wait and nobody reads them: start post-processing"
-        return Part(state="down", message=message)
-    return Part(state="idle", message="no frame waits; reading begins with the next one")
+        return "down", f"{load.waiting} frames wait and nobody reads them: start post-processing"
+    return "idle", "no frame waits; reading begins with the next one"

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import json
 import re
+from typing import get_args
 
 import pytest
 
 from functions.cameras.status import STATUS_MENDS
 from functions.console.assets import ROOT
 from functions.shared.contracts import CameraState
+from functions.shared.formats import DEFAULT, NAMES
+from functions.shared.inference import VehicleColor
 from functions.shared.rtsp import REASONS
 
 TAGS = ("en", "pt-BR")
 FORMS = ("one", "other")
 # Made by `t(`state.${...}`)` and the like: the family, and the words it may end in.
 FAMILIES = {
+    "color": [*get_args(VehicleColor)],
     "counts": [f"{state}.{form}" for state in ("offline", "degraded", "unknown") for form in FORMS],
     "decode": ["keyframes", "all"],
+    "direction": ["towards", "away", "left", "right"],
     "error": None, "mend": None, "reason": None, "part": None,
     "feed": ["connecting", "live", "lost"],
-    "format": ["br_old", "br_mercosul", "unknown"],
+    "format": [*NAMES, "unknown"],
     "import.mode": ["all", "valid"],
     "match": [*(kind + end for kind in ("exact", "prefix", "wildcard") for end in ("", ".help"))],
-    "nav": ["live", "search", "cameras"],
+    "nav": ["live", "search", "cameras", "groups"],
+    "search.mark": ["uncertain", "certain", "corrected"],
     "role": ["viewer", "operator", "admin"],
     "state": [*CameraState, "unknown"],
     "vehicle": ["car", "motorcycle", "bus", "truck"],
@@ -104,3 +110,13 @@ def test_every_reason_that_can_be_mended_says_how() -> None:
     known = {key.removeprefix("mend.") for key in words("en") if key.startswith("mend.")}
     assert known == STATUS_MENDS.keys()
     assert REASONS.keys() <= known
+
+
+def test_the_page_offers_the_formats_that_the_api_takes() -> None:
+    text = (ROOT / "js" / "groups-store.js").read_text()
+    found = re.search(r"FORMATS = \[(.*?)\]", text, re.DOTALL)
+    assert found is not None
+    offered = re.findall(r'"([a-z_]+)"', found[1])
+    assert offered == list(NAMES)
+    # The page says what a camera without a group reads by the first two.
+    assert tuple(offered[: len(DEFAULT)]) == DEFAULT

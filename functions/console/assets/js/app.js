@@ -6,14 +6,16 @@ import { Detections } from "./detections-store.js";
 import { fill, h } from "./dom.js";
 import { Feed } from "./feed.js";
 import { frame } from "./frame.js";
+import { groups } from "./groups-store.js";
 import { preferred, t, use } from "./i18n.js";
 import * as session from "./session.js";
 import { camerasView } from "./views/cameras.js";
+import { groupsView } from "./views/groups.js";
 import { liveView } from "./views/live.js";
 import { searchView } from "./views/search.js";
 import { signInView } from "./views/signin.js";
 
-const VIEWS = { live: liveView, search: searchView, cameras: camerasView };
+const VIEWS = { live: liveView, search: searchView, cameras: camerasView, groups: groupsView };
 const root = document.getElementById("root");
 const world = { feed: null, detections: null, cameras, go, again: render };
 let leave = () => {};
@@ -50,7 +52,8 @@ function show() {
   leave();
   const { name, params } = place();
   document.title = `${t(`nav.${name}`)} · GT-Vision`;
-  chrome.mark(name);
+  // Groups are a page of the cameras.
+  chrome.mark(name === "groups" ? "cameras" : name);
   leave = VIEWS[name](fill(chrome.main), world, params) ?? (() => {});
 }
 
@@ -93,6 +96,7 @@ function exit() {
   world.feed = null;
   world.detections = null;
   cameras.clear();
+  groups.clear();
   for (const dialog of document.querySelectorAll("dialog")) dialog.remove();
 }
 

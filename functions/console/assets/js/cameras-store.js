@@ -101,4 +101,14 @@ export function stateOf(camera) {
   return camera.status?.state ?? "unknown";
 }
 
+// FRAMES keeps a frame for a minute: asking later would only bring an error.
+const FRAME_KEPT_S = 50;
+
+/** Whether the camera has a newest frame to show. `skew`: how far the server's clock is ahead, ms. */
+export function hasPicture(camera, skew = 0) {
+  const time = camera.status?.last_frame_at;
+  const sees = ["online", "degraded"].includes(stateOf(camera));
+  return sees && Boolean(time) && (Date.now() + skew - Date.parse(time)) / 1000 < FRAME_KEPT_S;
+}
+
 export const cameras = new Cameras();

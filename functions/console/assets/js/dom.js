@@ -24,6 +24,19 @@ function put(element, children) {
   }
 }
 
+/** An element of a drawing, as `h` makes those of the page. */
+export function s(tag, props = {}, ...children) {
+  const element = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(props)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name === "on") for (const [type, act] of Object.entries(value)) element.addEventListener(type, act);
+    else if (name === "data") Object.assign(element.dataset, value);
+    else element.setAttribute(name, String(value));
+  }
+  put(element, children);
+  return element;
+}
+
 /** The element with these children instead of its own. */
 export function fill(element, ...children) {
   element.replaceChildren();
@@ -46,17 +59,11 @@ const PATHS = {
   live: "M12 9a3 3 0 1 1 0 6 3 3 0 0 1 0-6zM6 6l1.4 1.4a6.5 6.5 0 0 0 0 9.2L6 18a8.5 8.5 0 0 1 0-12zm12 0a8.5 8.5 0 0 1 0 12l-1.4-1.4a6.5 6.5 0 0 0 0-9.2z",
   search: "M10.5 4a6.5 6.5 0 0 1 5.1 10.5l4.4 4.4-1.4 1.4-4.4-4.4A6.5 6.5 0 1 1 10.5 4zm0 2a4.5 4.5 0 1 0 0 9 4.5 4.5 0 0 0 0-9z",
   camera: "M4 7h11v10H4zm12 3.2 5-3v9.6l-5-3z",
+  up: "M12 6l7 7-1.4 1.4L13 9.8V19h-2V9.8l-4.6 4.6L5 13z",
 };
 
 export function icon(name) {
-  const svg = document.createElementNS(SVG, "svg");
-  svg.setAttribute("viewBox", "0 0 24 24");
-  svg.setAttribute("class", "icon");
-  svg.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS(SVG, "path");
-  path.setAttribute("d", PATHS[name]);
-  svg.append(path);
-  return svg;
+  return s("svg", { viewBox: "0 0 24 24", class: "icon", "aria-hidden": "true" }, s("path", { d: PATHS[name] }));
 }
 
 /** Say something to those who listen to the page instead of looking at it. */

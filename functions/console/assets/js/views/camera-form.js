@@ -3,9 +3,11 @@
 import { ApiError, ask, onceKey } from "../api.js";
 import { cameras } from "../cameras-store.js";
 import { openDialog, toast } from "../dialog.js";
-import { fill, h } from "../dom.js";
-import { cameraWords, clearErrors, field, showError, showErrors } from "../errors.js";
+import { fill, h, setText } from "../dom.js";
+import { cameraWords, clearErrors, field, finding, showError, showErrors } from "../errors.js";
+import { FORMATS, groups } from "../groups-store.js";
 import { number, t } from "../i18n.js";
+import { ZoneEditor } from "./zones.js";
 
 const CODECS = { h264: "H.264", hevc: "H.265", h265: "H.265", mpeg4: "MPEG-4", mjpeg: "MJPEG" };
 
@@ -15,13 +17,13 @@ export function streamWords({ codec, width, height, fps }) {
   return [CODECS[codec] ?? codec?.toUpperCase(), size, fps && t("fps", { fps: number(fps, 1) })].filter(Boolean).join(" · ");
 }
 
-const NUMBERS = ["sample_fps", "motion_threshold", "min_confidence", "jpeg_quality", "max_side", "latitude", "longitude"];
+const NUMBERS = ["sample_fps", "motion_threshold", "min_confidence", "min_plate_height", "jpeg_quality", "max_side", "latitude", "longitude"];
 const TEXTS = ["name", "location", "notes"];
 
 /** Opens the form for a new camera (null) or to change one. */
 export function openCameraForm(camera) {
   const title = camera ? t("camera.edit.title", { name: camera.name }) : t("camera.add");
-  openDialog(title, (close) => new CameraForm(camera, close).element);
+  openDialog(title, (close) => new CameraForm(camera, close).element, { wide: camera !== null });
 }
 
 class CameraForm {
@@ -30,10 +32,12 @@ class CameraForm {
   #once = onceKey();
   #fault = h("p", { class: "form-error", role: "alert", hidden: true });
   #probed = h("p", { class: "probe-result", role: "status", hidden: true });
+  #zones;
 
   constructor(camera, close) {
     this.#camera = camera;
     this.#close = close;
+    this.#zones = camera ? new ZoneEditor(camera) : null;
     this.element = this.#form();
   }
 
@@ -61,10 +65,42 @@ class CameraForm {
       h("div", { class: "two" },
         field(t("form.fps"), this.#input("sample_fps", { type: "number", min: 0.1, max: 60, step: "any", value: 1, required: true }), t("form.fps.help")),
         h("div", { class: "field check" }, h("label", { for: gate.id }, gate, t("form.gate")), h("p", { class: "help" }, t("form.gate.help")))),
-      this.#more(changing), this.#fault,
+      this.#reading(), this.#more(changing), this.#fault,
       h("div", { class: "actions" },
         h("button", { type: "button", on: { click: this.#close } }, t("cancel")),
         h("button", { class: "primary", type: "submit" }, t("save"))));
+  }
+
+  /** What shall be read: which formats, how high, and where. */
+  #reading() {
+    const height = this.#input("min_plate_height", { type: "number", min: 8, max: 200 });
+    const sample = () => this.#zones?.sample(height.validity.valid && height.value !== "" ? height.valueAsNumber : null);
+    height.addEventListener("input", sample);
+    sample();
+    return [
+      h("div", { class: "two" }, this.#group(), field(t("form.height"), height, t(this.#zones ? "form.height.help.shown" : "form.height.help"))),
+      this.#zones === null ? h("p", { class: "help" }, t("zones.later"))
+        : h("details", { class: "more areas", open: true }, h("summary", {}, t("zones")), this.#zones.element),
+    ];
+  }
+
+  #group() {
+    const select = h("select", { id: "f-group_id", name: "group_id" });
+    const help = h("p", { class: "help" });
+    const words = () => setText(help, (groups.get(select.value)?.plate_formats ?? (select.value ? [] : FORMATS.slice(0, 2)))
+      .map((format) => t(`format.${format}`)).join(" · "));
+    const offer = () => {
+      const chosen = select.options.length > 0 ? select.value : this.#camera?.group_id ?? "";
+      const known = groups.list.map(({ id, name }) => [id, name]);
+      // The camera's own group is offered even while the list is not there.
+      if (chosen && !groups.get(chosen)) known.push([chosen, chosen]);
+      fill(select, [["", t("form.group.none")], ...known].map(([value, name]) => h("option", { value, selected: value === chosen }, name)));
+      words();
+    };
+    select.addEventListener("change", words);
+    offer();
+    groups.load().then(offer);
+    return h("div", { class: "field" }, h("label", { for: select.id }, t("form.group")), select, help);
   }
 
   #more(changing) {
@@ -85,7 +121,7 @@ class CameraForm {
   /** The inputs as the API takes them: what is empty is null, and an address that is not given stays as it is. */
   #body() {
     const input = (name) => this.element.elements.namedItem(name);
-    const body = { motion_gate: input("motion_gate").checked };
+    const body = { motion_gate: input("motion_gate").checked, group_id: input("group_id").value || null };
     for (const name of TEXTS) body[name] = input(name).value.trim() || null;
     for (const name of NUMBERS) body[name] = input(name).value === "" ? null : Number(input(name).value);
     if (input("rtsp_url").value.trim()) body.rtsp_url = input("rtsp_url").value.trim();
@@ -131,10 +167,15 @@ class CameraForm {
   async #submit(event) {
     event.preventDefault();
     clearErrors(this.element, this.#fault);
+    const areas = this.#zones ? this.#zones.finish() : {};
+    if (areas === null) {
+      this.#open(".areas");
+      return;
+    }
     const button = event.submitter;
     if (button) button.disabled = true;
     try {
-      const body = this.#body();
+      const body = { ...this.#body(), ...areas };
       const saved = this.#camera
         ? await ask("PATCH", `/api/cameras/${encodeURIComponent(this.#camera.id)}`, { body })
         : await ask("POST", "/api/cameras", { body, once: this.#once });
@@ -145,16 +186,28 @@ class CameraForm {
       if (!(error instanceof ApiError)) throw error;
       // A key stands for one body: what is sent after a correction is another request.
       this.#once = onceKey();
-      this.#openMore(error);
-      showErrors(this.element, error, this.#fault);
+      this.#show(error);
     } finally {
       if (button) button.disabled = false;
     }
   }
 
   /** A wrong input must be seen, also where its part of the form is folded away. */
-  #openMore(error) {
-    const more = this.element.querySelector("details");
-    if (error.fields.some(({ field: name }) => more.querySelector(`[name="${CSS.escape(name)}"]`))) more.open = true;
+  #show(error) {
+    for (const part of this.element.querySelectorAll("details")) {
+      if (error.fields.some(({ field: name }) => part.querySelector(`[name="${CSS.escape(name)}"]`))) part.open = true;
+    }
+    const area = error.fields.find(({ field: name }) => /^(regions|ignore_zones)\b/.test(name));
+    if (area && this.#zones) {
+      const [kind, place] = area.field.split(".");
+      this.#open(".areas");
+      this.#zones.complain(kind, Number(place ?? Infinity), finding(area.reason));
+    } else showErrors(this.element, error, this.#fault);
+  }
+
+  #open(part) {
+    const details = this.element.querySelector(part);
+    details.open = true;
+    details.scrollIntoView({ block: "nearest" });
   }
 }

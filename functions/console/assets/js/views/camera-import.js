@@ -13,6 +13,7 @@ export function openImport() {
   openDialog(t("camera.import"), (close) => {
     const file = h("input", { id: "csv-file", name: "file", type: "file", accept: ".csv,text/csv", required: true });
     const mode = h("select", { id: "csv-mode", name: "mode" }, ["all", "valid"].map((kind) => h("option", { value: kind }, t(`import.mode.${kind}`))));
+    const made = h("input", { id: "csv-groups", type: "checkbox" });
     const dry = h("input", { id: "csv-dry", type: "checkbox", checked: true });
     const report = h("div", { class: "report", role: "status" });
     const button = h("button", { class: "primary", type: "submit" });
@@ -23,25 +24,26 @@ export function openImport() {
       event.preventDefault();
       button.disabled = true;
       fill(report, h("p", { class: "muted" }, t("loading")));
-      fill(report, await send(file.files[0], mode.value, dry.checked));
+      fill(report, await send(file.files[0], { mode: mode.value, dry_run: dry.checked, create_groups: made.checked }));
       button.disabled = false;
       if (!dry.checked) await cameras.load();
     };
     return h("form", { class: "import-form", on: { submit } },
       h("p", {}, t("import.intro")), h("pre", { class: "example", translate: "no" }, EXAMPLE),
       field(t("import.file"), file), field(t("import.mode"), mode),
+      h("div", { class: "field check" }, h("label", { for: made.id }, made, t("import.groups.create"))),
       h("div", { class: "field check" }, h("label", { for: dry.id }, dry, t("import.dry"))),
       report,
       h("div", { class: "actions" }, h("button", { type: "button", on: { click: close } }, t("close")), button));
   }, { wide: true });
 }
 
-async function send(file, mode, dry) {
+async function send(file, how) {
   const form = new FormData();
   form.append("file", file);
   try {
-    const path = `/api/cameras/import${queryOf({ mode, dry_run: dry })}`;
-    return reportOf(await ask("POST", path, { form, once: dry ? undefined : onceKey() }));
+    const path = `/api/cameras/import${queryOf(how)}`;
+    return reportOf(await ask("POST", path, { form, once: how.dry_run ? undefined : onceKey() }));
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     // A file that was refused for its lines brings the report with the refusal.
@@ -57,6 +59,7 @@ function reportOf(report) {
   });
   return [
     h("p", { class: report.errors.length ? "fair-text" : "good-text" }, h("strong", {}, words)),
+    report.groups.length > 0 && h("p", {}, t(report.dry_run ? "import.groups.would" : "import.groups.did", { names: report.groups.join(", ") })),
     report.errors.length > 0 && h("table", { class: "plain" },
       h("caption", {}, plural("import.faults", report.errors.length)),
       h("thead", {}, h("tr", {}, [t("import.line"), t("import.column"), t("import.reason")].map((name) => h("th", { scope: "col" }, name)))),

@@ -1,10 +1,11 @@
 // Cameras: how each fares and why, and for those who may, adding, changing and probing them.
 
 import { ApiError, ask } from "../api.js";
-import { cameras, stateOf } from "../cameras-store.js";
+import { cameras, hasPicture, stateOf } from "../cameras-store.js";
 import { confirmed, toast } from "../dialog.js";
 import { fill, h, setText } from "../dom.js";
 import { cameraWords, sentence } from "../errors.js";
+import { groups } from "../groups-store.js";
 import { ago, number, plural, t } from "../i18n.js";
 import { may } from "../session.js";
 import { openCameraForm, streamWords } from "./camera-form.js";
@@ -15,8 +16,6 @@ import { mendOf, reasonOf, stateBadge } from "./state.js";
 const STATES = ["online", "degraded", "offline", "provisioning", "disabled", "unknown"];
 const RANK = { offline: 0, unknown: 1, degraded: 2, provisioning: 3, online: 4, disabled: 5 };
 const PICTURE_MS = 10_000;
-// FRAMES keeps a frame for a minute: asking later would only bring an error.
-const FRAME_KEPT_S = 50;
 
 export function camerasView(main, { feed }, params) {
   const q = h("input", { id: "camera-q", type: "search", value: params.get("q") ?? "", placeholder: t("cameras.filter"), autocomplete: "off" });
@@ -31,9 +30,9 @@ export function camerasView(main, { feed }, params) {
     h("div", { class: "toolbar" }, h("h1", {}, t("nav.cameras")),
       h("label", { class: "unseen", for: "camera-q" }, t("cameras.filter")), q,
       h("label", { class: "unseen", for: "camera-state" }, t("camera.state")), states, told,
-      may("operator") && h("div", { class: "actions" },
-        h("button", { type: "button", on: { click: () => openImport() } }, t("camera.import")),
-        h("button", { type: "button", class: "primary", on: { click: () => openCameraForm(null) } }, t("camera.add")))),
+      h("div", { class: "actions" }, h("a", { class: "button", href: "#/groups" }, t("groups")),
+        may("operator") && h("button", { type: "button", on: { click: () => openImport() } }, t("camera.import")),
+        may("operator") && h("button", { type: "button", class: "primary", on: { click: () => openCameraForm(null) } }, t("camera.add")))),
     table, empty));
 
   const sight = new IntersectionObserver((found) => {
@@ -44,7 +43,7 @@ export function camerasView(main, { feed }, params) {
     const words = q.value.trim().toLowerCase();
     const found = cameras.list.filter((camera) =>
       (!states.value || stateOf(camera) === states.value) &&
-      (!words || [camera.name, camera.id, camera.location].some((text) => text?.toLowerCase().includes(words))));
+      (!words || [camera.name, camera.id, camera.location, camera.group_id, groups.name(camera.group_id)].some((text) => text?.toLowerCase().includes(words))));
     found.sort((one, other) => RANK[stateOf(one)] - RANK[stateOf(other)]);
     const seen = new Set();
     found.forEach((camera, place) => {
@@ -70,14 +69,17 @@ export function camerasView(main, { feed }, params) {
   q.addEventListener("input", draw);
   states.addEventListener("change", draw);
   cameras.addEventListener("change", draw);
+  groups.addEventListener("change", draw);
   draw();
   cameras.load();
+  groups.load();
   if (params.get("add") && may("operator")) openCameraForm(null);
   const ticking = setInterval(() => !document.hidden && held.forEach((line) => line.refresh(feed.skew)), PICTURE_MS / 2);
   return () => {
     clearInterval(ticking);
     sight.disconnect();
     cameras.removeEventListener("change", draw);
+    groups.removeEventListener("change", draw);
   };
 }
 
@@ -116,13 +118,11 @@ function cameraRow(id) {
     const time = camera.status?.last_frame_at;
     const seconds = time ? (Date.now() + skew - Date.parse(time)) / 1000 : null;
     setText(age, seconds === null ? "" : t("camera.lastframe", { ago: ago(seconds) }));
-    return seconds;
   }
 
   function refresh(skew = 0) {
-    const seconds = writeAge(skew);
-    const sees = seconds !== null && seconds < FRAME_KEPT_S && ["online", "degraded"].includes(stateOf(camera));
-    if (!sees) showPicture(shot, null, "");
+    writeAge(skew);
+    if (!hasPicture(camera, skew)) showPicture(shot, null, "");
     else if (inSight && Date.now() - pictured >= PICTURE_MS) {
       pictured = Date.now();
       showPicture(shot, `/api/cameras/${encodeURIComponent(id)}/snapshot.jpg?at=${pictured}`, t("picture.camera", { name: camera.name }), { version: pictured });
@@ -132,10 +132,12 @@ function cameraRow(id) {
   function update(next) {
     camera = next;
     const { published, dropped, last_frame_at, updated_at, ...lasting } = camera.status ?? {};
-    const text = JSON.stringify([camera.name, camera.location, camera.enabled, camera.revision, lasting]);
+    const group = camera.group_id && groups.name(camera.group_id);
+    const text = JSON.stringify([camera.name, camera.location, group, camera.enabled, camera.revision, lasting]);
     if (text !== drawn) {
       drawn = text;
-      fill(name, h("strong", {}, camera.name), h("code", {}, id), camera.location && h("span", { class: "muted" }, camera.location));
+      fill(name, h("strong", {}, camera.name), h("code", {}, id), camera.location && h("span", { class: "muted" }, camera.location),
+        group && h("span", { class: "muted" }, t("camera.group", { name: group })));
       fill(state, stateBadge(stateOf(camera)), h("span", { class: "why" }, reasonOf(camera)), h("span", { class: "mend muted" }, mendOf(camera)), age);
       fill(video, videoWords(camera.status));
       fill(reading, readingWords(camera));

@@ -58,6 +58,10 @@ function reading(item) {
 
 export function markOf(item) {
   if (reading(item)) return h("span", { class: "mark reading" }, t("mark.preview"));
+  if (item.corrected) {
+    const key = item.plate === item.plate_read ? "mark.confirmed" : "mark.corrected";
+    return h("span", { class: "mark corrected", title: t("mark.corrected.title") }, t(key));
+  }
   if (item.plate && item.uncertain) return h("span", { class: "mark uncertain", title: t("mark.uncertain.title") }, t("mark.uncertain"));
   return null;
 }

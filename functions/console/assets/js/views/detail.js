@@ -6,9 +6,11 @@ import { openDialog, toast } from "../dialog.js";
 import { fill, h, icon } from "../dom.js";
 import { platePicture, vehiclePicture } from "../detections-store.js";
 import { sentence } from "../errors.js";
-import { dayAndTime, number, percent, t } from "../i18n.js";
+import { dayAndTime, maybe, number, percent, t } from "../i18n.js";
 import { confidence, plateElement, plateText } from "../plate.js";
+import { may } from "../session.js";
 import { markOf, showPicture, vehicle } from "./card.js";
+import { correctForm, history } from "./correct.js";
 
 const LIKELY = 0.01;
 
@@ -23,7 +25,7 @@ export function openDetection(id, world) {
 async function load(id, body, world, close) {
   try {
     const item = await ask("GET", `/api/detections/${encodeURIComponent(id)}`);
-    fill(body, contents(item, world, close));
+    show(item, body, world, close);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     fill(body, h("p", { class: "form-error", role: "alert" }, sentence(error)));
@@ -31,7 +33,16 @@ async function load(id, body, world, close) {
   body.removeAttribute("aria-busy");
 }
 
-function contents(item, world, close) {
+function show(item, body, world, close) {
+  const form = may("operator") ? correctForm(item, (next) => {
+    show(next, body, world, close);
+    // The list behind the dialog shows the passage, too.
+    document.dispatchEvent(new CustomEvent("detection-changed", { detail: next }));
+  }) : null;
+  fill(body, contents(item, world, close, form));
+}
+
+function contents(item, world, close, form) {
   const picture = h("div", { class: "shot big" });
   const crop = h("div", { class: "crop big" });
   showPicture(picture, vehiclePicture(item), t("picture.vehicle"));
@@ -40,9 +51,11 @@ function contents(item, world, close) {
     h("div", { class: "detail-pictures" }, picture, crop),
     h("div", { class: "detail-facts" },
       h("div", { class: "detail-plate" }, plateElement(item.plate, item.plate_format, { uncertain: item.uncertain }), markOf(item)),
+      history(item),
       item.plate && actions(item, world, close),
+      form?.element,
       facts(item),
-      candidates(item),
+      candidates(item, form),
       item.seen?.length > 0 && observations(item)),
   ];
 }
@@ -73,22 +86,27 @@ function facts(item) {
     [t("detail.from"), dayAndTime(item.started_at)],
     [t("detail.to"), `${dayAndTime(item.ended_at)} (${t("detail.seconds", { seconds: number(seconds, 1) })})`],
     [t("detail.type"), item.confidence ? `${vehicle(item.type)} (${percent(item.confidence)})` : vehicle(item.type)],
-    item.plate && [t("detail.sure"), confidence(item.plate_confidence)],
+    item.plate_read && [t("detail.sure"), confidence(item.plate_confidence)],
+    item.corrected && [t("detail.read"), h("span", { class: "mono", translate: "no" }, item.plate_read ?? t("plate.none"))],
     item.plate && [t("detail.format"), t(`format.${item.plate_format ?? "unknown"}`)],
-    item.color && [t("detail.color"), item.color],
-    item.direction && [t("detail.direction"), item.direction],
+    item.rows && [t("detail.rows"), number(item.rows)],
+    item.color && [t("detail.color"), maybe(`color.${item.color}`, item.color)],
+    item.direction && [t("detail.direction"), maybe(`direction.${item.direction}`, item.direction)],
     [t("detail.id"), h("code", {}, item.id)],
   ];
   return h("dl", { class: "facts" }, rows.filter(Boolean).map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)]));
 }
 
-/** The readings that were likely enough to name, where there was more than one. */
-function candidates(item) {
+/** The readings that were likely enough to name; an operator puts one into the form by a click. */
+function candidates(item, form) {
   const likely = (item.candidates ?? []).filter((one) => one.confidence >= LIKELY);
-  if (likely.length < 2) return null;
+  if (likely.length < 2 && !item.uncertain) return null;
   return h("section", {}, h("h3", {}, t("detail.candidates")),
     h("table", { class: "plain" }, h("tbody", {}, likely.map((one) =>
-      h("tr", {}, h("td", { class: "mono", translate: "no" }, one.text), h("td", {}, confidence(one.confidence)))))));
+      h("tr", {}, h("td", { class: "mono", translate: "no" }, one.text), h("td", {}, confidence(one.confidence)),
+        form && h("td", {}, h("button", {
+          type: "button", class: "ghost small", "aria-label": t("correct.use.of", { plate: one.text }), on: { click: () => form.use(one.text) },
+        }, t("correct.use"))))))));
 }
 
 function observations(item) {

@@ -13,6 +13,9 @@ import { picker } from "./picker.js";
 
 const MATCHES = ["exact", "prefix", "wildcard"];
 const TYPES = ["car", "motorcycle", "bus", "truck"];
+const COLORS = ["white", "silver", "grey", "black", "red", "blue", "green", "yellow", "brown", "other"];
+const DIRECTIONS = ["towards", "away", "left", "right"];
+const MARKS = ["uncertain", "certain", "corrected"];
 const PAGE = 50;
 
 export function searchView(main, world, params) {
@@ -78,10 +81,16 @@ export function searchView(main, world, params) {
     for (const cell of rows.querySelectorAll("[data-camera]")) setText(cell, cameras.name(cell.dataset.camera));
   };
   cameras.addEventListener("change", named);
+  const changed = ({ detail: item }) => {
+    const old = rows.querySelector(`[data-id="${CSS.escape(item.id)}"]`);
+    if (old) old.replaceWith(row(item, world));
+  };
+  document.addEventListener("detection-changed", changed);
   load(true);
   return () => {
     state.asking?.abort();
     cameras.removeEventListener("change", named);
+    document.removeEventListener("detection-changed", changed);
   };
 }
 
@@ -93,6 +102,9 @@ function makeForm(params) {
   const match = select("match", MATCHES.map((kind) => [kind, t(`match.${kind}`)]), params.get("match") ?? "exact");
   const camera = picker("camera_id", t("camera"), t("cameras.all"), params.getAll("camera_id"));
   const type = select("type", [["", t("any.type")], ...TYPES.map((kind) => [kind, t(`vehicle.${kind}`)])], params.get("type") ?? "");
+  const color = select("color", [["", t("any.color")], ...COLORS.map((one) => [one, t(`color.${one}`)])], params.get("color") ?? "");
+  const direction = select("direction", [["", t("any.direction")], ...DIRECTIONS.map((one) => [one, t(`direction.${one}`)])], params.get("direction") ?? "");
+  const mark = select("mark", [["", t("any.mark")], ...MARKS.map((one) => [one, t(`search.mark.${one}`)])], params.get("mark") ?? "");
   const from = h("input", { id: "from", name: "from", type: "datetime-local", value: params.get("from") ?? "" });
   const to = h("input", { id: "to", name: "to", type: "datetime-local", value: params.get("to") ?? "" });
   const help = h("p", { class: "help wide-help", id: uid("help") });
@@ -114,24 +126,33 @@ function makeForm(params) {
   const element = h("form", { class: "search-form", role: "search" },
     field(t("plate"), plate), field(t("match"), match), h("div", { class: "field" }, h("label", { for: "camera_id" }, t("camera")), camera.element), field(t("detail.type"), type),
     field(t("search.from"), from, null, "wide"), field(t("search.to"), to, null, "wide"),
+    field(t("detail.color"), color), field(t("detail.direction"), direction), field(t("search.mark"), mark),
     h("div", { class: "search-buttons" }, h("button", { class: "primary", type: "submit" }, t("search.button")), clear), help);
   return {
     element, cameras: fillCameras,
     /** As it stands in the address: local times, nothing that is empty. */
     words() {
-      const words = { plate: plate.value.trim(), type: type.value, from: from.value, to: to.value };
+      const words = {
+        plate: plate.value.trim(), type: type.value, from: from.value, to: to.value, color: color.value, direction: direction.value, mark: mark.value,
+      };
       if (words.plate && match.value !== "exact") words.match = match.value;
       return { ...Object.fromEntries(Object.entries(words).filter(([, value]) => value !== "")), camera_id: camera.values() };
     },
     query() {
-      const { plate: text, match: kind = "exact", camera_id, type: what, from: since, to: until } = this.words();
-      return { plate: text, match: text ? kind : null, camera_id, type: what, from: utc(since), to: utc(until) };
+      const { plate: text, match: kind = "exact", from: since, to: until, mark: marked, ...same } = this.words();
+      return { ...same, plate: text, match: text ? kind : null, from: utc(since), to: utc(until), ...marks(marked) };
     },
   };
 }
 
 function select(name, options, chosen) {
   return h("select", { id: name, name }, options.map(([value, label]) => h("option", { value, selected: value === chosen }, label)));
+}
+
+/** The filters that a choice of the mark stands for. */
+function marks(marked) {
+  if (marked === "corrected") return { corrected: true };
+  return marked ? { uncertain: marked === "uncertain" } : {};
 }
 
 function utc(local) {
