@@ -11,10 +11,11 @@ blur, dirt and slant and fewer pixels, while a person can still read the plate.
 
 from .assembly import Sample, Share, crop, place, sample, scene
 from .camera import LIGHTS
-from .glyphs import CHARACTERS, Face, random_face
+from .glyphs import CHARACTERS, Face, draw_character, random_face
 from .plates import LAYOUTS, MERCOSUL, MERCOSUL_ROWS, NOTHING, OLD, OLD_ROWS, OTHER, Spec, draw, random_spec
 
 __all__ = [
     "CHARACTERS", "LAYOUTS", "LIGHTS", "MERCOSUL", "MERCOSUL_ROWS", "NOTHING", "OLD", "OLD_ROWS", "OTHER", "Face",
-    "Sample", "Share", "Spec", "crop", "draw", "place", "random_face", "random_spec", "sample", "scene",
+    "Sample", "Share", "Spec", "crop", "draw", "draw_character", "place", "random_face", "random_spec", "sample",
+    "scene",
 ]  # fmt: skip
