@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import typer
 
 from cli.output import AsJson, local_time, print_json, print_table, say
@@ -20,10 +22,19 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"url": client.url, "ok": well, **found})
     else:
-        print_table(("Part", "State", "What is known"), ((n, p["state"], p["message"]) for n, p in parts.items()), "")
+        rows = ((name, part["state"], _known(part)) for name, part in parts.items())
+        print_table(("Part", "State", "What is known"), rows, "")
         cameras = found.get("cameras") or {}
         counted = ", ".join(f"{count} {state}" for state, count in cameras.items() if state != "total" and count)
         say(f"\nCameras: {cameras.get('total', 'unknown')}" + (f" ({counted})" if counted else ""))
         say(f"Last detection: {local_time(found.get('last_detection_at'))}")
     if not well:
         raise typer.Exit(UNAVAILABLE)
+
+
+def _known(part: dict[str, Any]) -> str:
+    """The part's message; of inference also the engine and, while it is down, since when and for which reason."""
+    known = str(part["message"])
+    if part.get("reason"):
+        known = f"{part['reason']} since {local_time(part['since'])}: {known}"
+    return f"{part['engine']}: {known}" if part.get("engine") else known
