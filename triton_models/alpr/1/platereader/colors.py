@@ -10,8 +10,8 @@ from .decoding import Array
 COLORS = ("white", "silver", "grey", "black", "red", "blue", "green", "yellow", "brown", "other")
 SIDE = 64
 """Vehicles are looked at so many pixels wide and high: more adds nothing but glints."""
-COLOURLESS = 14.0
-"""Where 99 of 100 pixels of a picture have no more chroma (Lab) than this, it is infrared or night."""
+COLOURLESS = 5.0
+"""Where 99 of 100 pixels of a picture are no farther (in Lab) from its own tint than this, it is infrared or night."""
 
 
 class Scene:
@@ -22,7 +22,8 @@ class Scene:
         small = picture[:: max(1, picture.shape[0] // 180), :: max(1, picture.shape[1] // 240)]
         lab = cv2.cvtColor(small.astype(np.float32) / 255, cv2.COLOR_BGR2LAB)
         chroma = np.hypot(lab[..., 1], lab[..., 2])
-        self.colourless = bool(np.percentile(chroma, 99) < COLOURLESS)
+        apart = lab[..., 1:] - np.median(lab[..., 1:], axis=(0, 1))
+        self.colourless = bool(np.percentile(np.hypot(apart[..., 0], apart[..., 1]), 99) < COLOURLESS)
         # The light's own tint, from the greyest half; and how bright white is.
         grey = chroma <= np.median(chroma)
         self._tint = lab[grey][:, 1:].mean(axis=0)
@@ -75,8 +76,8 @@ def _dominant(light: Array, ab: Array, weights: Array) -> tuple[str, float]:
     dark = light < 22
     votes["black"] = 0.55 * float(weights[grey & dark].sum()) / total
     votes["grey"] = float(weights[grey & ~dark & (light < 48)].sum()) / total
-    votes["silver"] = float(weights[grey & (light >= 48) & (light < 76)].sum()) / total
-    votes["white"] = 1.15 * float(weights[grey & (light >= 76)].sum()) / total
+    votes["silver"] = float(weights[grey & (light >= 48) & (light < 72)].sum()) / total
+    votes["white"] = 1.15 * float(weights[grey & (light >= 72)].sum()) / total
     for name in ("red", "blue", "green", "yellow", "brown", "other"):
         # Nothing but paint is vivid over a good part of a vehicle.
         votes[name] *= 1.8

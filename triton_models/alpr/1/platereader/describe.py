@@ -11,7 +11,6 @@ from .decoding import Array
 from .frame import Frame, Plate
 
 VEHICLE_TYPES = ("car", "motorcycle", "bus", "truck")
-SURE_ENOUGH = 0.5
 
 
 def described(frame: Frame, timings: dict[str, float]) -> dict[str, Any]:
@@ -40,9 +39,8 @@ def described(frame: Frame, timings: dict[str, float]) -> dict[str, Any]:
 
 
 def _rank(plate: Plate) -> tuple[bool, float]:
-    first = plate.reading.texts[0] if plate.reading else None
     width, height = plate.found[2:4] - plate.found[:2]
-    return first is not None and first.format is not None and first.confidence >= SURE_ENOUGH, float(width * height)
+    return plate.convincing, float(width * height)
 
 
 def _vehicle(row: Array, scene: colors.Scene, plate: Array | None) -> dict[str, Any]:

@@ -15,13 +15,21 @@ CORNER_WINDOW = (96, 208)
 """Height and width of what plate_corners sees of a plate. At twice the plate's width the plate is about as wide as
 those of its training (Silva and Jung: 40 to 208 of 208 pixels)."""
 VEHICLE_WINDOW = (288, 288)
-LOOK_WINDOW = (384, 384)
+LOOK_WINDOW = (320, 320)
 LOOKS = 2
 """How many vehicles of a frame are looked at again."""
 LEAST_WIDTH = {0: 130, 1: 48, 2: 160, 3: 160}
 """Pixels across, by index in VEHICLE_TYPES, below which a plate on the vehicle could not be read: characters of some 7
 pixels on a plate of 40 cm on a car of 1.8 m, of 20 cm on a motorcycle of 0.75 m."""
 LEAST_ZOOM = 1.3
+FAINT = 0.01
+MOST_FAINT = 3
+"""Where the plate detector is unsure (at night, on motorcycles, in infrared) its best boxes still lie on the plates,
+and what else it marks scores below a thousandth: the readers decide."""
+CLOSE_UP_WINDOW = (384, 640)
+CLOSE_UP_SHARE = (0.62, 0.42)
+"""A picture that is itself the crop of a plate is laid into the middle of a larger one, the whole of it this wide, and
+less so: the detector knows plates with surroundings."""
 
 
 async def detect(frames: Sequence[Frame], infer: Infer) -> None:
@@ -33,8 +41,10 @@ async def detect(frames: Sequence[Frame], infer: Infer) -> None:
     for frame, (vehicle_rows,), (plate_rows,) in zip(frames, vehicles, plates, strict=True):
         option = frame.options
         frame.vehicles = geometry.detections(vehicle_rows, frame.fit.back, frame.size, option.vehicle_score, 0.6)
-        found = geometry.detections(plate_rows, frame.fit.back, frame.size, option.plate_score, 0.45)
-        frame.plates = [Plate.in_box(row) for row in found]
+        found = geometry.detections(plate_rows, frame.fit.back, frame.size, FAINT, 0.45)
+        _take(frame, found[found[:, 4] >= option.plate_score])
+        if option.fallback:
+            _take_faint(frame, found)
 
 
 async def look_again(frames: Sequence[Frame], infer: Infer) -> None:
@@ -48,32 +58,81 @@ async def look_again(frames: Sequence[Frame], infer: Infer) -> None:
             if fit.scale >= LEAST_ZOOM * frame.fit.scale:
                 wanted.append((frame, fit))
                 cuts.append(cut)
+    await _take_looks(wanted, cuts, infer)
+
+
+async def look_at_close_ups(frames: Sequence[Frame], infer: Infer) -> None:
+    """Pictures that may be the crop of one plate: looked at with room about them, and taken as a plate themselves."""
+    wanted: list[tuple[Frame, pictures.Fit]] = []
+    cuts: list[Array] = []
+    for frame in frames:
+        whole = np.array((0, 0, *frame.size), np.float32)
+        for share in CLOSE_UP_SHARE:
+            about = geometry.of_aspect(geometry.grown(whole, 1 / share, 1 / share), 640 / 384)
+            cut, fit = pictures.window(frame.picture, about, *CLOSE_UP_WINDOW)
+            wanted.append((frame, fit))
+            cuts.append(cut)
+        frame.plates.append(Plate(whole, 0.0, geometry.box_corners(whole), faint=True))
+    await _take_looks(wanted, cuts, infer)
+
+
+async def _take_looks(wanted: Sequence[tuple[Frame, pictures.Fit]], cuts: Sequence[Array], infer: Infer) -> None:
     for (frame, fit), (rows,) in zip(wanted, await batched("plate_detector", cuts, infer), strict=True):
-        add(frame, geometry.detections(rows, fit.back, frame.size, frame.options.plate_score, 0.45))
+        found = geometry.detections(rows, fit.back, frame.size, FAINT, 0.45)
+        _take(frame, found[found[:, 4] >= frame.options.plate_score])
+        _take_faint(frame, found)
 
 
-def add(frame: Frame, rows: Array) -> None:
-    """Take what a further look found [n, >=5], unless it is known already."""
+def _take(frame: Frame, rows: Array) -> None:
+    """Take what a look found [n, >=5], unless it is known already."""
     for row in rows:
         known = np.array([plate.found for plate in frame.plates]).reshape(-1, 4)
         if not len(known) or geometry.overlaps(row[None, :4], known).max() < 0.3:
-            frame.plates.append(Plate.in_box(row))
+            frame.plates.append(Plate.in_box(row, frame.options.plate_score))
+
+
+def _take_faint(frame: Frame, rows: Array) -> None:
+    """The best of what scored too low [n, >=5], where a plate is missing: on bare vehicles, or in the whole frame."""
+    firm = [plate for plate in frame.plates if not plate.faint]
+    bare = [row for row in frame.vehicles if not _carries(row, firm)]
+    faint = [row for row in rows if row[4] < frame.options.plate_score]
+    if firm:
+        faint = [row for row in faint if any(geometry.inside(row[:4], vehicle[:4]) > 0.6 for vehicle in bare)]
+    _take(frame, np.array(faint[:MOST_FAINT]).reshape(-1, 6))
+
+
+def _carries(vehicle: Array, plates: Sequence[Plate]) -> bool:
+    return any(geometry.inside(plate.found, vehicle[:4]) > 0.6 for plate in plates)
 
 
 def _bare_vehicles(frame: Frame) -> list[Array]:
-    """Vehicles of a size at which a plate could be read, on which none was found; the largest first."""
-    bare = [
-        row
-        for row in frame.vehicles
-        if row[2] - row[0] >= LEAST_WIDTH[int(row[5])]
-        and not any(geometry.inside(plate.found, row[:4]) > 0.6 for plate in frame.plates)
-    ]
+    """Vehicles of a size at which a plate could be read, on which none was found for sure; the largest first."""
+    firm = [plate for plate in frame.plates if not plate.faint]
+    bare = [row for row in frame.vehicles if row[2] - row[0] >= LEAST_WIDTH[int(row[5])] and not _carries(row, firm)]
     return sorted(bare, key=lambda row: -float((row[2] - row[0]) * (row[3] - row[1])))
 
 
-async def find_corners(plates: Sequence[tuple[Frame, Plate]], infer: Infer) -> None:
-    """The corners of each plate, where the network sees them."""
+def drop_doubles(frame: Frame) -> None:
+    """Of plates that overlap, which further looks bring, only the one that was read best stays."""
+    ranked = sorted(frame.plates, key=_worth, reverse=True)
+    kept: list[Plate] = []
+    for plate in ranked:
+        box = plate.found
+        if not any(max(geometry.inside(box, other.found), geometry.inside(other.found, box)) > 0.6 for other in kept):
+            kept.append(plate)
+    frame.plates = [plate for plate in frame.plates if any(plate is other for other in kept)]
+
+
+def _worth(plate: Plate) -> tuple[bool, bool, float, float]:
+    first = plate.reading.texts[0] if plate.reading else None
+    sure = first.confidence if first else 0.0
+    return first is not None, first is not None and first.format is not None, sure, plate.score
+
+
+async def find_corners(frames: Sequence[Frame], infer: Infer) -> None:
+    """The corners of each plate that is not read yet, where the network sees them."""
     height, width = CORNER_WINDOW
+    plates = [(frame, plate) for frame in frames for plate in frame.plates if plate.reading is None]
     fits: list[pictures.Fit] = []
     cuts: list[Array] = []
     for frame, plate in plates:

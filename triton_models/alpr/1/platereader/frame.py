@@ -49,19 +49,28 @@ class Options:
 
 @dataclass
 class Plate:
-    """A plate on its way: the detector's box [4] and score, its corners [4, 2] (the box's until `cornered`)."""
+    """A plate on its way: the detector's box [4] and score, its corners [4, 2] (the box's until `cornered`). A `faint`
+    one scored too low to be believed unless the readers see a plate there.
+    """
 
     found: Array
     score: float
     corners: Array
     cornered: bool = False
+    faint: bool = False
     reading: Reading | None = None
     best: Array | None = None
 
     @classmethod
-    def in_box(cls, row: Array) -> Plate:
-        """From a detector's row (x1, y1, x2, y2, score, ...)."""
-        return cls(row[:4], float(row[4]), geometry.box_corners(row))
+    def in_box(cls, row: Array, least: float) -> Plate:
+        """From a detector's row (x1, y1, x2, y2, score, ...); below the score `least` it is faint."""
+        return cls(row[:4], float(row[4]), geometry.box_corners(row), faint=float(row[4]) < least)
+
+    @property
+    def convincing(self) -> bool:
+        """Whether it was read as a plate of a format, more likely so than not."""
+        first = self.reading.texts[0] if self.reading else None
+        return first is not None and first.format is not None and first.confidence >= 0.5
 
     @property
     def outline(self) -> Array:

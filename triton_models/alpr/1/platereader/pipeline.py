@@ -13,6 +13,9 @@ from . import finding, pictures, reading
 from .describe import VEHICLE_TYPES, described
 from .frame import MAX_BATCH, OUTPUTS, Clock, Frame, Infer, Options
 
+SMALL = 480
+"""Pixels on the long side; a camera's frame has more."""
+
 __all__ = ["MAX_BATCH", "OUTPUTS", "VEHICLE_TYPES", "Infer", "Options", "read_frames"]
 
 
@@ -46,13 +49,28 @@ async def read_frames(
 async def _read(frames: Sequence[Frame], infer: Infer, clock: Clock) -> None:
     await finding.detect(frames, infer)
     clock.lap("detect")
-    await finding.look_again([frame for frame in frames if frame.options.fallback], infer)
-    await finding.find_corners([(frame, plate) for frame in frames for plate in frame.plates], infer)
-    bare = [frame for frame in frames if frame.options.fallback and not frame.plates]
-    await finding.corners_in_vehicles(bare, infer)
+    thorough = [frame for frame in frames if frame.options.fallback]
+    await finding.look_again(thorough, infer)
+    await finding.find_corners(frames, infer)
+    await finding.corners_in_vehicles([frame for frame in thorough if not frame.plates], infer)
     clock.lap("corners")
     await reading.read_plates(frames, infer)
+    await _read_close_ups([frame for frame in thorough if _may_be_a_plate(frame)], infer)
     clock.lap("read")
+
+
+async def _read_close_ups(frames: Sequence[Frame], infer: Infer) -> None:
+    near = await reading.close_ups(frames, infer)
+    await finding.look_at_close_ups(near, infer)
+    await finding.find_corners(near, infer)
+    await reading.read_plates(near, infer)
+
+
+def _may_be_a_plate(frame: Frame) -> bool:
+    """Whether the picture may be the crop of a plate: nothing was read in it, and it is small or shows no vehicle."""
+    if any(plate.convincing for plate in frame.plates):
+        return False
+    return not len(frame.vehicles) or max(frame.size) <= SMALL
 
 
 def _spread(options: Options | Sequence[Options] | None, count: int) -> list[Options]:

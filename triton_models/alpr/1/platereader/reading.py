@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from . import calibration, decoding, formats, geometry, joint, priors, slots, views
+from . import calibration, decoding, finding, formats, geometry, joint, priors, slots, views
 from .decoding import Array
 from .frame import Frame, Infer, Plate, batched
 
@@ -18,6 +18,8 @@ SURE = 0.97
 CUT_OFF = 0.3
 TWO_ROWS = 2.2
 """A plate that is less than so many times as wide as high may have two rows (motorcycles: 1.2 to 1.4)."""
+READY = False
+NO_PLATE = 0.5
 UNLIKELY = 0.02
 """Rows that the layout holds for less likely than this are not read."""
 OCR_VIEWS: dict[int, Sequence[views.View | views.RowsView]] = {1: views.VIEWS, 2: views.ROWS_VIEWS}
@@ -47,6 +49,11 @@ class Job:
         layout = np.average(self.layouts, axis=0, weights=self.slot_weights()) if self.layouts else priors.UNSEEN
         return priors.Looks(layout, priors.band_odds(blue, dark, exact))
 
+    @property
+    def hopeless(self) -> bool:
+        """A faint plate where no view shows one."""
+        return self.plate.faint and bool(self.layouts) and min(float(layout[5]) for layout in self.layouts) > NO_PLATE
+
     def slot_weights(self) -> Array:
         """A view that shows no plate counts little."""
         weights = np.array([view.weight for view in views.SLOT_VIEWS[: len(self.layouts)]])
@@ -71,10 +78,17 @@ class Job:
 
 
 async def read_plates(frames: Sequence[Frame], infer: Infer) -> None:
-    """Give each plate its reading: the first views of all, then the others of those that are not sure yet."""
-    jobs = [Job(frame, plate) for frame in frames for plate in frame.plates if _is_wanted(frame, plate)]
+    """Give each plate its reading: the first views of all, then the others of those that are not sure yet.
+
+    Plates that are too low, and faint ones where the readers see no plate, are dropped.
+    """
+    for frame in frames:
+        frame.plates = [plate for plate in frame.plates if plate.height >= frame.options.min_plate_height]
+    jobs = [Job(frame, plate) for frame in frames for plate in frame.plates if plate.reading is None]
     for start, stop in ((0, FIRST_VIEWS), (FIRST_VIEWS, len(views.VIEWS))):
         open_jobs = [job for job in jobs if not job.sure and start < job.frame.options.views]
+        await _ask_slots(open_jobs, start, stop, infer)
+        open_jobs = [job for job in open_jobs if not job.hopeless]
         if not open_jobs:
             break
         await _ask_ocr(open_jobs, start, stop, infer)
@@ -82,13 +96,27 @@ async def read_plates(frames: Sequence[Frame], infer: Infer) -> None:
     for job in jobs:
         if job.reading is not None:
             _conclude(job, job.reading)
+    for frame in frames:
+        frame.plates = [plate for plate in frame.plates if plate.convincing or not plate.faint]
+        finding.drop_doubles(frame)
 
 
-def _is_wanted(frame: Frame, plate: Plate) -> bool:
-    return plate.height >= frame.options.min_plate_height
+async def close_ups(frames: Sequence[Frame], infer: Infer) -> list[Frame]:
+    """Those of the frames that the second reader holds for a picture of one plate: the whole, or its middle."""
+    if not READY:
+        return [frame for frame in frames if max(frame.size) < 480]
+    cuts = []
+    for frame in frames:
+        whole = geometry.box_corners(np.array((0, 0, *frame.size), np.float32))
+        cuts += [views.slot(frame.picture, whole, whole, view) for view in views.CLOSE_UP_VIEWS]
+    answers = await batched("plate_reader", cuts, infer)
+    seen = np.array([layout[5] for _, layout in answers]).reshape(len(frames), -1)
+    return [frame for frame, none in zip(frames, seen, strict=True) if none.min() < NO_PLATE]
 
 
 async def _ask_slots(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> None:
+    if not READY:
+        return
     wanted = [(job, view) for job in jobs for view in views.SLOT_VIEWS[start : min(stop, job.frame.options.views)]]
     answers = await batched("plate_reader", [job.slot_cut(view) for job, view in wanted], infer)
     for (job, _), (places, layout) in zip(wanted, answers, strict=True):
