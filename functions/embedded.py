@@ -42,7 +42,7 @@ def open_context() -> Context:
 
 # Auth comes first: it makes the keys and the first admin before anybody asks.
 STARTUP: list[Startup] = [*auth.startup, *cameras.startup]
-WORKERS: list[Worker] = [*cameras.workers, *post_processing.workers, *console.workers]
+WORKERS: list[Worker] = [*cameras.workers, *post_processing.workers, *search.workers, *console.workers]
 ROUTERS = [room.router for room in (auth, cameras, ingest, post_processing, search, console)]
 app = create_app("embedded", ROUTERS, open_context=open_context, startup=STARTUP, workers=WORKERS)
 

@@ -39,7 +39,11 @@ async def correct(context: Context, detection_id: str, change: DetectionChange, 
     Raises NotFound, InvalidInput (the plate), Conflict (the plate is another by now; type or color of a vehicle
     that is still in sight).
     """
-    given = change.model_copy(update={"plate": of_person(change.plate, LONGEST_PLATE)}) if change.plate else change
+    given = (
+        change.model_copy(update={"plate": of_person(change.plate, LONGEST_PLATE)})
+        if change.plate is not None
+        else change
+    )
     seen = (await service.get(context, detection_id)).detection
     _require(seen, given)
     correction_id, at = new_id(), now()

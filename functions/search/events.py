@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.search.service import plate_read
 from functions.shared.context import Context
 from functions.shared.contracts import DetectionRecorded
-from functions.shared.errors import GTVisionError
-from functions.shared.outbox import enqueue
+from functions.shared.outbox import Relay, enqueue
 from functions.shared.tables import Detection
+from functions.shared.tasks import end
 
-# How long an answer waits for the bus; the outbox keeps what it does not take.
-PATIENCE_S = 2.0
+# How long an answer waits for the bus.
+PATIENCE_S = 1.0
 
 
 def tell(session: AsyncSession, row: Detection) -> None:
@@ -31,8 +35,33 @@ def recorded(row: Detection) -> DetectionRecorded:
     return DetectionRecorded.model_validate(facts)
 
 
+@dataclass
+class _Line:
+    """The way of one process to its relay: one attempt at a time."""
+
+    opening: asyncio.Task[Relay] | None = None
+    opened_at: float = 0.0
+
+
+_lines: WeakKeyDictionary[Context, _Line] = WeakKeyDictionary()
+
+
 async def let_out(context: Context) -> None:
-    """After a commit: have the outbox read now. Without a bus another process, or a later call, does it."""
-    with contextlib.suppress(GTVisionError, TimeoutError):
-        async with asyncio.timeout(PATIENCE_S):
-            (await context.relay()).kick()
+    """After a commit: have the outbox read now. While the bus is away one request in a few waits for it, not each;
+    what was committed goes out once a relay of this process or another's runs."""
+    line = _lines.setdefault(context, _Line())
+    if line.opening is None or (line.opening.done() and (line.opening.cancelled() or line.opening.exception())):
+        line.opening = asyncio.create_task(context.relay(), name="search-relay")
+        line.opened_at = time.monotonic()
+    await asyncio.wait({line.opening}, timeout=max(0.0, line.opened_at + PATIENCE_S - time.monotonic()))
+    if line.opening.done() and not line.opening.cancelled() and line.opening.exception() is None:
+        line.opening.result().kick()
+
+
+@contextlib.asynccontextmanager
+async def end_with_process(context: Context) -> AsyncIterator[None]:
+    """Worker: an attempt to reach the bus ends before its context is closed."""
+    yield
+    opening = _lines.pop(context, _Line()).opening
+    if opening is not None:
+        await end(opening)

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from functions.search import corrections, rereading, service
+from functions.search import corrections, events, rereading, service
 from functions.search.schemas import (
     CorrectionPage,
     CorrectionQuery,
@@ -18,9 +18,10 @@ from functions.search.schemas import (
     RereadAnswer,
     RereadRequest,
 )
-from functions.shared.web import Ctx, Who, create_app
+from functions.shared.web import Ctx, Who, Worker, create_app
 
 router = APIRouter(prefix="/api", tags=["search"])
+workers: list[Worker] = [events.end_with_process]
 # An image never changes under its key; only its link ends.
 _CACHED = {"Cache-Control": "private, max-age=3600, immutable"}
 _JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}, "description": "the picture"}}
@@ -76,4 +77,4 @@ async def image(
     return Response(await service.image(context, key, expires, signature), media_type="image/jpeg", headers=_CACHED)
 
 
-app = create_app("search", [router])
+app = create_app("search", [router], workers=workers)

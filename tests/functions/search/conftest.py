@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from functions.shared.config import FunctionSettings
 from functions.shared.contracts import new_id
 from functions.shared.db import Database
 from functions.shared.tables import Detection
-from tests.functions.serving import Served, serve
+from tests.functions.serving import Served, quick_hashes, serve
 
 PASSWORD = "Quarto-Verde-77-Onibus"
 URL = "/api/detections"
@@ -41,6 +41,12 @@ async def add(database: Database, *rows: object) -> None:
         session.add_all(rows)
 
 
+@pytest.fixture(autouse=True)
+def _quick_hashes() -> Iterator[None]:
+    with quick_hashes():
+        yield
+
+
 @pytest.fixture
 def settings(tmp_path: Path, database_url: str) -> FunctionSettings:
     return FunctionSettings(
@@ -51,6 +57,8 @@ def settings(tmp_path: Path, database_url: str) -> FunctionSettings:
 
 @pytest.fixture
 async def served(settings: FunctionSettings) -> AsyncIterator[Served]:
-    async with serve("search", [auth.router, handler.router], settings, startup=auth.startup) as made:
+    async with serve(
+        "search", [auth.router, handler.router], settings, startup=auth.startup, workers=handler.workers
+    ) as made:
         made.client.headers.update(await made.login("admin", PASSWORD))
         yield made

@@ -26,7 +26,7 @@ from tests.support.s3 import S3Server
 
 async def _served(stack: AsyncExitStack, settings: FunctionSettings) -> Served:
     made = await stack.enter_async_context(
-        serve("search", [auth.router, handler.router], settings, startup=auth.startup)
+        serve("search", [auth.router, handler.router], settings, startup=auth.startup, workers=handler.workers)
     )
     made.client.headers.update(await made.login("admin", PASSWORD))
     return made

@@ -104,7 +104,7 @@ function openGroup(group) {
 /** {element, values(), complain()}: boxes of the formats; the chosen ones stand first, in their order. */
 function formatChoice(chosen) {
   const list = h("ul", { class: "formats" });
-  const note = h("p", { class: "field-error", role: "alert", id: uid("formats"), hidden: true }, t("group.formats.none"));
+  const note = h("p", { class: "form-error", role: "alert", id: uid("formats"), hidden: true }, t("group.formats.none"));
   const help = h("p", { class: "help", id: uid("formats") }, t("group.formats.help"));
   const element = h("fieldset", { class: "field formats-field", "aria-describedby": help.id }, h("legend", {}, t("group.formats")), help, list, note);
   let values = [...chosen];
