@@ -6,12 +6,14 @@ import typer
 
 from cli.bench.cameras import cameras
 from cli.bench.lpr import lpr
+from cli.bench.pipeline import pipeline
 
-app = typer.Typer(no_args_is_help=True, help="Measure: plates read, cameras held.")
+app = typer.Typer(no_args_is_help=True, help="Measure: plates read, cameras held, frames a second.")
 app.command("lpr")(lpr)
 app.command("cameras")(cameras)
+app.command("pipeline")(pipeline)
 
 
 @app.callback()
 def bench() -> None:
-    """Measure: plates read, cameras held."""
+    """Measure: plates read, cameras held, frames a second."""
