@@ -22,6 +22,8 @@ log = logs.get("inference")
 WATCH_S, REPORT_S = 1.0, 3.0
 # A Triton that nobody asks is asked this often; the engine in process needs no such question.
 IDLE_S = 15.0
+# While the models are known to be down, a frame waits this long for them before it is tried: its tries are few.
+PATIENCE_S = 10.0
 # One failure may be the frame that was in hand when a model was loaded again.
 IN_A_ROW = 2
 
@@ -57,10 +59,16 @@ class WatchedInference:
         self._answered = time.monotonic()
         self._down: tuple[datetime, str, str] | None = None
         self._up_since = now()
+        self._watchers = 0
+        self._up = asyncio.Event()
+        self._up.set()
         UP.labels(engine).set(1)
 
     async def read(self, jpeg: bytes, ask: Ask | None = None) -> FrameReading:
-        """See Inference.read."""
+        """See Inference.read. A frame that comes while the models are down waits for them first, for a while."""
+        if self._down and self._watchers:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._up.wait(), PATIENCE_S)
         try:
             reading = await self._inner.read(jpeg, ask)
         except (InferenceUnavailable, Misconfigured) as error:
@@ -100,6 +108,7 @@ class WatchedInference:
         Raises BusUnavailable.
         """
         told, state = float("-inf"), ""
+        self._watchers += 1
         try:
             while not stop.is_set():
                 quiet = time.monotonic() - self._answered
@@ -113,6 +122,8 @@ class WatchedInference:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), WATCH_S)
         finally:
+            self._watchers -= 1
+            self._up.set()
             with contextlib.suppress(BusUnavailable):
                 await bus.kv_delete(READERS_KV, self._id)
 
@@ -122,6 +133,7 @@ class WatchedInference:
             return
         log.info("inference_answers_again", engine=self._engine, after=self._down[1])
         self._down, self._up_since = None, now()
+        self._up.set()
         UP.labels(self._engine).set(1)
         RECOVERIES.labels(self._engine).inc()
 
@@ -134,6 +146,7 @@ class WatchedInference:
             return
         since = self._down[0] if self._down else now()
         if self._down is None:
+            self._up.clear()
             log.warning("inference_is_down", engine=self._engine, kind=kind, reason=error.message)
             UP.labels(self._engine).set(0)
             OUTAGES.labels(self._engine, kind).inc()

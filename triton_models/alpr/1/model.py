@@ -45,6 +45,22 @@ def options_of(request: pb.InferenceRequest) -> pipeline.Options:
     )
 
 
+async def read_apart(frames: list[bytes], options: list[pipeline.Options]) -> list:
+    """Each frame's observations or its error. A batch that fails is read again frame by frame, so that what one of
+    them does to the pipeline or to another model is felt by that frame alone.
+    """
+    try:
+        return list(await pipeline.read_frames(frames, infer, options))
+    except pb.TritonModelException as error:
+        # A model that is away is away for all of them.
+        failure: Exception = error
+    except Exception as error:
+        if len(frames) > 1:
+            return [(await read_apart([frame], [option]))[0] for frame, option in zip(frames, options, strict=True)]
+        failure = error
+    return [failure] * len(frames)
+
+
 class TritonPythonModel:
     """The class that the python backend looks for."""
 
@@ -62,12 +78,7 @@ class TritonPythonModel:
             frames.extend(bytes(row) for row in rows)
             options.extend([asked] * len(rows))
             counts.append(len(rows))
-        try:
-            read = await pipeline.read_frames(frames, infer, options)
-        except pb.TritonModelException as error:
-            failure = pb.TritonError(str(error), pb.TritonError.UNAVAILABLE)
-            return [pb.InferenceResponse(error=failure) for _ in requests]
-        answers = iter(read)
+        answers = iter(await read_apart(frames, options))
         return [
             _response([next(answers) for _ in range(count)])
             if isinstance(count, int)
@@ -81,5 +92,10 @@ def _response(answers: list) -> pb.InferenceResponse:
     for answer in answers:
         if isinstance(answer, pictures.UnreadablePicture):
             return pb.InferenceResponse(error=pb.TritonError(f"broken_image: {answer}", pb.TritonError.INVALID_ARG))
+        if isinstance(answer, pb.TritonModelException):
+            return pb.InferenceResponse(error=pb.TritonError(str(answer), pb.TritonError.UNAVAILABLE))
+        if isinstance(answer, Exception):
+            said = f"the frame could not be read: {type(answer).__name__}: {answer}"
+            return pb.InferenceResponse(error=pb.TritonError(said, pb.TritonError.INTERNAL))
     texts = np.array([[json.dumps(answer).encode()] for answer in answers], dtype=np.object_)
     return pb.InferenceResponse(output_tensors=[pb.Tensor("observations", texts)])
