@@ -30,7 +30,7 @@ def reread(  # noqa: PLR0913  each is an option of the command line
     limit: Annotated[int | None, typer.Option(min=1, help="At the most this many, the newest.")] = None,
     model: Annotated[
         str | None,
-        typer.Option(help="Folder of a model repository, the name of one beside the default, or grpc://HOST:PORT."),
+        typer.Option(help="Folder of a model repository, the name of one that was built, or grpc://HOST:PORT."),
     ] = None,
     min_confidence: Annotated[
         float | None,

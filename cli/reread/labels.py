@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.progress import track
 
 from cli.client import Client
-from cli.reread.places import light_of, locate, size_of
+from cli.reread.places import light_of, locate, size_of, tight
 from functions.shared.errors import InvalidInput, NotFound
 from functions.shared.inference import Box
 
@@ -50,10 +50,11 @@ class Label:
         else:
             width, height = size_of(self.plate) or (0, 0)
             box = Box(x1=0, y1=0, x2=width, y2=height)
+        box = tight(box)
         read = said["plate_before"] or "nothing"
         return {
-            "image": image, "x": round(box.x1), "y": round(box.y1), "width": round(box.width),
-            "height": round(box.height), "plate": said["plate_after"], "format": said["plate_format"] or "other",
+            "image": image, "x": round(box.x1, 1), "y": round(box.y1, 1), "width": round(box.width, 1),
+            "height": round(box.height, 1), "plate": said["plate_after"], "format": said["plate_format"] or "other",
             "rows": self.rows or "", "light": light_of(shown), "source": said["camera_id"],
             "note": "confirmed" if read == said["plate_after"] else f"read as {read}",
         }  # fmt: skip

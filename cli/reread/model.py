@@ -10,6 +10,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from cli.models.building import DEFAULT_OUT
 from cli.models.repository import SOURCE
 from cli.reread.places import locate, own_plate
 from functions.shared.contracts import Candidate
@@ -59,10 +60,10 @@ class Model:
 
 
 def model_of(text: str | None) -> Model:
-    """A Triton's address, a repository's folder, or the name of one beside the default. Raises InvalidInput."""
+    """A Triton's address, a repository's folder, or the name of one that was built. Raises InvalidInput."""
     if text is not None and text.startswith(TRITON):
         return Model(text[:100], url=text)
-    tried = [SOURCE] if text is None else [Path(text), SOURCE.parent / text, SOURCE / text]
+    tried = [SOURCE] if text is None else [Path(text), DEFAULT_OUT / text, SOURCE.parent / text]
     for folder in tried:
         if (folder / "alpr" / "1" / "platereader").is_dir():
             return Model(f"{folder.resolve().name[:80]}@{fingerprint(folder)}", repository=folder)

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from functions.shared.inference import Box, FrameReading, PlateReading
 
 LONGEST_SIDE = 1280
-"""The longest side of a stored vehicle, px (a test holds it to what stores them)."""
+"""The longest side of a stored vehicle, px."""
+PLATE_MARGIN = 0.1
+"""Share of a plate's size that its stored picture shows around it. A test holds both to what stores the pictures."""
 # Correlation (-1..1) from which a place is the plate's own; true places have 0.95 and more, others below 0.5.
 LIKE = 0.7
 # Standard deviation of grey levels below which a crop has nothing to be found by.
@@ -86,6 +88,12 @@ def _middle(reading: FrameReading) -> Box:
     aside = reading.width * AROUND / (1 + 2 * AROUND)
     above = reading.height * AROUND / (1 + 2 * AROUND)
     return Box(x1=aside, y1=above, x2=reading.width - aside, y2=reading.height - above)
+
+
+def tight(cut: Box) -> Box:
+    """The plate in its picture, whose place is `cut`."""
+    aside, above = (side * PLATE_MARGIN / (1 + 2 * PLATE_MARGIN) for side in (cut.width, cut.height))
+    return Box(x1=cut.x1 + aside, y1=cut.y1 + above, x2=cut.x2 - aside, y2=cut.y2 - above)
 
 
 def light_of(picture: bytes) -> str:
