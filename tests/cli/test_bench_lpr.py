@@ -228,6 +228,7 @@ def test_tables_for_people(tmp_path: Path) -> None:
     assert "MLB803" in result.stdout
 
 
+@pytest.mark.timeout(600)
 def test_brazilian_plates_are_read() -> None:
     folder = labelled_folder()
     result = CliRunner().invoke(app, [str(folder), "--json", "--repository", str(ensure_models())])

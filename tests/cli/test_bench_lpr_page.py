@@ -12,6 +12,7 @@ from cli.bench.lpr.labels import read_labels
 from cli.bench.lpr.page import Limits, aligned, build_page, marked
 from functions.shared.inference import Box
 from tests.cli.bench_readings import folder_of, one_set, plate, reading, report_of
+from tests.support.chromium import Complaints, chromium
 
 BOX = Box(x1=100, y1=100, x2=200, y2=130)
 WIDE = "image,x,y,width,height,plate,light,source,note\n"
@@ -89,6 +90,22 @@ def test_it_loads_nothing_from_elsewhere(page: str) -> None:
 def test_pictures_are_there_and_a_plate_without_box_and_answer_has_none(page: str) -> None:
     assert page.count("class=whole") == 4
     assert page.count("class=crop") == 3
+
+
+async def test_a_browser_shows_it_offline_and_on_a_phone(page: str, tmp_path: Path) -> None:
+    file = tmp_path / "page.html"
+    file.write_text(page, encoding="utf-8")
+    async with chromium() as browser:
+        context = await browser.new_context(viewport={"width": 390, "height": 800}, offline=True)
+        shown = await context.new_page()
+        complaints = Complaints(shown)
+        await shown.goto(file.as_uri())
+        widths = await shown.evaluate("[...document.images].map(image => image.naturalWidth)")
+        overflow = await shown.evaluate("document.documentElement.scrollWidth - innerWidth")
+    assert len(widths) == 7
+    assert min(widths) > 0
+    assert overflow <= 0
+    assert complaints.found == []
 
 
 def test_the_limit_is_said(tmp_path: Path) -> None:

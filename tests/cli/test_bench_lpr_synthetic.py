@@ -76,7 +76,8 @@ def test_drawn_plates_are_read_and_kept(tmp_path: Path, form: str) -> None:
     """They are found where their labels say, and most are read: a set that nobody can read would say nothing."""
     keep, html = tmp_path / "kept", tmp_path / "page.html"
     arguments = ["--synthetic", "8", "--seed", "5", "--write", str(keep), "--html", str(html)]
-    arguments += ["--crops"] if form == "crops" else []
+    if form == "crops":
+        arguments += ["--crops", "--against", str(ensure_models()), "--formats", "br_old,br_mercosul"]
     result = CliRunner().invoke(app, [*arguments, "--json", "--repository", str(ensure_models())])
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
@@ -85,6 +86,10 @@ def test_drawn_plates_are_read_and_kept(tmp_path: Path, form: str) -> None:
     assert report["exact"] >= 4
     assert report["recall"]["0.3"] >= 0.5
     assert report["origin"]["form"] == form
+    if form == "crops":
+        pairs = report["against"]
+        assert (pairs["both"], pairs["none"]) == (report["exact"], 8 - report["exact"])
+        assert (pairs["only_first"], pairs["only_second"], pairs["mcnemar_p"]) == (0, 0, 1.0)
     assert html.read_text(encoding="utf-8").count('id="miss-1-') == len(report["misses"])
     assert cv2.imread(str(keep / "00007.jpg")) is not None
     assert open_set(keep).kind == "synthetic"
@@ -92,7 +97,8 @@ def test_drawn_plates_are_read_and_kept(tmp_path: Path, form: str) -> None:
 
 @pytest.mark.parametrize(
     ("arguments", "says"),
-    [([], "nothing to read"), (["--write", "x", "."], "--write needs --synthetic"),
+    [([], "nothing to read"), ([".", "--formats", "br_old,moon"], "--formats: 'moon' is none of br_old"),
+     ([".", "--formats", ","], "--formats: none is named"), (["--write", "x", "."], "--write needs --synthetic"),
      (["--synthetic", "1", "--html", "no/such/page.html"], "--html: there is no folder"),
      ([".", "--against", "no/such"], "--against: there is no folder")],
 )  # fmt: skip

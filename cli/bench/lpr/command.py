@@ -21,7 +21,8 @@ from cli.bench.lpr.tables import print_report
 from cli.bench.synthetic import Order
 from cli.output import note
 from functions.shared.errors import InvalidInput
-from functions.shared.inference import Effort
+from functions.shared.formats import DEFAULT, NAMES
+from functions.shared.inference import Ask, Effort
 
 DEFAULT_REPOSITORY = Path(__file__).resolve().parents[3] / "triton_models"
 SEED = 2026
@@ -43,13 +44,16 @@ def lpr(  # noqa: PLR0913  each is an option of the command line
     triton_url: Annotated[
         str | None, typer.Option("--triton-url", help="grpc://HOST:PORT instead of the embedded engine.")
     ] = None,
+    formats: Annotated[
+        str, typer.Option(help=f"Formats to expect, of {', '.join(NAMES)}; separated by commas.")
+    ] = ",".join(DEFAULT),
     views: Annotated[int, typer.Option(min=1, max=6, help="How many cuts of a plate may be read.")] = 6,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the embedded engine (0: all cores).")] = 0,
     repository: Annotated[Path, typer.Option(help="Folder of the model repository.")] = DEFAULT_REPOSITORY,
 ) -> None:
     """Read labelled pictures, or drawn ones, and compare: exact plates, characters, boxes, confidences, every miss."""
     _check(folders, synthetic, write, html)
-    first = EngineSpec(triton_url, repository, threads, Effort(views=views))
+    first = EngineSpec(triton_url, repository, threads, Effort(views=views), _ask(formats))
     specs = [first, second_engine(against, first)] if against else [first]
     with ExitStack() as stack:
         shown = stack.enter_context(Progress(console=Console(stderr=True), transient=True, disable=as_json))
@@ -73,6 +77,15 @@ def lpr(  # noqa: PLR0913  each is an option of the command line
     print_report(report)
     if html is not None:
         note(f"Every miss with its pictures: {html}")
+
+
+def _ask(formats: str) -> Ask:
+    names = tuple(name.strip() for name in formats.split(",") if name.strip())
+    unknown = [name for name in names if name not in NAMES]
+    if unknown or not names:
+        wrong = f"{unknown[0]!r} is none" if unknown else "none is named"
+        raise InvalidInput(f"--formats: {wrong} of {', '.join(NAMES)}", field="formats")
+    return Ask(formats=names)
 
 
 def _check(folders: list[Path] | None, synthetic: int, write: Path | None, html: Path | None) -> None:

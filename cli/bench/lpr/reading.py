@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cli.bench.lpr.labels import Label
 from cli.bench.lpr.report import Answers, Judged, LabelledSet
 from functions.shared.errors import BrokenImage, InvalidInput, NotFound
-from functions.shared.inference import Effort, FrameReading, Inference, open_inference
+from functions.shared.inference import Ask, Effort, FrameReading, Inference, open_inference
 
 TIMEOUT_S = 60
 Show = Callable[[int, Callable[[], None]], None]
@@ -26,6 +26,7 @@ class EngineSpec:
     repository: Path
     threads: int = 0
     effort: Effort = field(default_factory=Effort)
+    ask: Ask = field(default_factory=Ask)
 
     @property
     def name(self) -> str:
@@ -46,10 +47,10 @@ class EngineSpec:
 def second_engine(where: str, first: EngineSpec) -> EngineSpec:
     """What `--against` names: an address of Triton, or the folder of a model repository. Raises NotFound."""
     if "://" in where:
-        return EngineSpec(where, first.repository, first.threads, first.effort)
+        return replace(first, url=where)
     if not Path(where).is_dir():
         raise NotFound(f"--against: there is no folder {where}; give a model repository or grpc://HOST:PORT")
-    return EngineSpec(None, Path(where), first.threads, first.effort)
+    return replace(first, url=None, repository=Path(where))
 
 
 def read_sets(sets: Sequence[LabelledSet], specs: Sequence[EngineSpec], show: Show) -> list[Judged]:
@@ -64,7 +65,7 @@ def read_sets(sets: Sequence[LabelledSet], specs: Sequence[EngineSpec], show: Sh
             for spec in specs:
                 engines.append(runner.run(spec.open()))
             for each in sets:
-                turns = _Turns(runner, engines, each.labels)
+                turns = _Turns(runner, list(zip(engines, (spec.ask for spec in specs), strict=True)), each.labels)
                 show(len(each.labels), turns.step)
                 answers = [Answers(name, *columns) for name, columns in zip(names, turns.columns, strict=True)]
                 results.append(Judged(each, *answers))
@@ -77,7 +78,9 @@ def read_sets(sets: Sequence[LabelledSet], specs: Sequence[EngineSpec], show: Sh
 class _Turns:
     """One set on its way through the engines, a label a step."""
 
-    def __init__(self, runner: asyncio.Runner, engines: Sequence[Inference], labels: Sequence[Label]) -> None:
+    def __init__(
+        self, runner: asyncio.Runner, engines: Sequence[tuple[Inference, Ask]], labels: Sequence[Label]
+    ) -> None:
         self.runner, self.engines, self.labels = runner, engines, iter(labels)
         self.columns: list[tuple[list[FrameReading], list[float]]] = [([], []) for _ in engines]
         self._known: dict[Path, list[tuple[FrameReading, float]]] = {}
@@ -93,10 +96,10 @@ class _Turns:
     def _read(self, label: Label) -> list[tuple[FrameReading, float]]:
         data = label.image.read_bytes()
         found = []
-        for engine in self.engines:
+        for engine, ask in self.engines:
             started = time.perf_counter()
             try:
-                reading = self.runner.run(engine.read(data))
+                reading = self.runner.run(engine.read(data, ask))
             except BrokenImage as error:
                 message = f"labels.csv line {label.line}, field image: {label.image.name}: {error.message}"
                 raise InvalidInput(message, field="image") from None
