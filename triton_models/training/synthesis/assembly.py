@@ -152,6 +152,8 @@ def _shoot(rng: np.random.Generator, picture: Array, plate: Array, corners: Arra
     lit = camera.light(picture, kind, rng, cover)
     if camera.readable(lit, area)[1] < camera.LEAST_CONTRAST:  # pale ink that the light has washed out
         lit = camera.light(picture, "day", rng, cover)
+        if kind == "infrared":
+            lit = np.repeat(lit.mean(axis=2, keepdims=True), 3, axis=2)
     exposed, contrast = camera.readable(camera.blur(lit, across, rng, hard), area)
     return camera.sensor(exposed, kind, rng, (hard, 0.36 * contrast))
 

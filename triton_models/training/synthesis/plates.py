@@ -150,6 +150,8 @@ def draw(spec: Spec) -> Array:
     _characters(mask, spec, rng)
     _emboss(plate, mask, spec.ink, rng)
     _screws(plate, rng)
+    if spec.layout == OLD and rng.random() < 0.6:
+        _slots(plate, rng)
     return np.clip(plate, 0, 255).astype(np.uint8)
 
 
@@ -378,3 +380,13 @@ def _screws(plate: Array, rng: np.random.Generator) -> None:
         for x in (rng.uniform(0.2, 0.36), rng.uniform(0.64, 0.8)):
             centre = (round(x * width), round((y + rng.uniform(-0.02, 0.03)) * height))
             cv2.circle(plate, centre, int(rng.integers(3, 8)), (shade, shade, shade), -1, cv2.LINE_AA)
+
+
+def _slots(plate: Array, rng: np.random.Generator) -> None:
+    """The two oblong holes under the characters of an old plate, dark or filled by a seal's wire."""
+    height, width = plate.shape[:2]
+    shade = float(rng.uniform(10, 60) if rng.random() < 0.8 else rng.uniform(60, 200))
+    y, half = round(height * rng.uniform(0.86, 0.91)), round(rng.uniform(5, 9))
+    for x in (rng.uniform(0.24, 0.3), rng.uniform(0.68, 0.75)):
+        middle = round(x * width)
+        cv2.rectangle(plate, (middle - half, y - 2), (middle + half, y + int(rng.integers(2, 4))), (shade,) * 3, -1)
