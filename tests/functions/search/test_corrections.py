@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+import contextlib
 from typing import Any
 
 import pytest
 from sqlalchemy import select, update
 
-from functions.post_processing import repository as post_processing
+from functions.auth import handler as auth
+from functions.search import handler
+from functions.shared.config import FunctionSettings
 from functions.shared.contracts import DetectionRecorded, new_id, now
 from functions.shared.db import Database
 from functions.shared.errors import NotFound, StorageFull
+from functions.shared.locks import lock_camera
 from functions.shared.store import FolderStore
 from functions.shared.tables import Camera, Correction, Detection, Group, OutboxMessage
+from functions.shared.topology import EVENTS
 from tests.functions.search.conftest import NOON, PASSWORD, URL, add, detection
-from tests.functions.serving import Served
+from tests.functions.serving import Served, serve
+from tests.support.nats import NatsServer
 
 PLATE_KEY = "plates/2026/05/04/gate/a.jpg"
 CORRECTIONS = "/api/corrections"
@@ -179,8 +184,8 @@ async def test_a_correction_waits_for_a_frame_that_is_being_recorded(
 ) -> None:
     """A frame's transaction has read the passage; what it writes must not undo a correction made meanwhile."""
     async with database.transaction() as session:
-        await post_processing.lock_camera(session, "gate")
-        row = await post_processing.detection(session, seen.id)
+        await lock_camera(session, "gate")
+        row = (await session.scalars(select(Detection).where(Detection.id == seen.id))).one()
         correcting = asyncio.create_task(patch(served, seen.id, plate="ABC1D23"))
         done, _ = await asyncio.wait({correcting}, timeout=0.5)
         waited = not done
@@ -262,11 +267,27 @@ async def test_who_may(served: Served, seen: Detection) -> None:
     assert shown["corrections"][0]["created_by"] == "admin"
 
 
-async def test_the_event_goes_out_by_the_bus(
-    served: Served, database: Database, seen: Detection, tmp_path: Path
-) -> None:
-    """The bus of these tests is away: the answer comes all the same, and the outbox keeps the event."""
+async def test_without_a_bus_the_event_waits_in_the_outbox(served: Served, database: Database, seen: Detection) -> None:
     await patch(served, seen.id, plate="ABC1D23")
     [message] = await rows_of(database, OutboxMessage)
     assert message.published_at is None
     assert message.subject == "gtv.v1.detections.gate"
+
+
+async def test_the_event_goes_out_by_the_bus(
+    settings: FunctionSettings, database: Database, nats_server: NatsServer
+) -> None:
+    row = detection("ABC1D28")
+    await add(database, row)
+    with_bus = settings.model_copy(update={"nats_url": nats_server.url})
+    routers, startup, workers = [auth.router, handler.router], auth.startup, handler.workers
+    async with serve("search", routers, with_bus, startup=startup, workers=workers) as served:
+        served.client.headers.update(await served.login("admin", PASSWORD))
+        bus = await served.context.bus()
+        _, last = await bus.stream_span(EVENTS)
+        await patch(served, row.id, plate="ABC1D23")
+        async with asyncio.timeout(20), contextlib.aclosing(bus.events(("gtv.v1.detections.gate",), last)) as events:
+            async for _, _, body in events:
+                told = DetectionRecorded.model_validate_json(body)
+                break
+    assert (told.plate, told.plate_read, told.corrected) == ("ABC1D23", "ABC1D28", True)
