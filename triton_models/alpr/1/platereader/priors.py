@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from . import calibration
 from .decoding import Array
 from .formats import Format
 
-LAYOUT_POWER = 1.0
 _LEAST = 0.01
 BLUE, DARK = (0.08, 0.04), (0.58, 0.06)
 """Where the band begins to be seen, and over how much it grows by one unit of log odds. From OpenALPR-BR, whose plates
@@ -59,7 +59,7 @@ def of_formats(looks: Looks, formats: Sequence[Format]) -> dict[str, float]:
     prior = {}
     for form in formats:
         mass = (banded if form.band else old) + (0.0 if form.country == "BR" else other)
-        prior[form.name] = LAYOUT_POWER * float(np.log(mass + _LEAST)) + (looks.band if form.band else 0.0)
+        prior[form.name] = calibration.LAYOUT_POWER * float(np.log(mass + _LEAST)) + (looks.band if form.band else 0.0)
     return prior
 
 

@@ -18,7 +18,6 @@ SURE = 0.97
 CUT_OFF = 0.3
 TWO_ROWS = 2.2
 """A plate that is less than so many times as wide as high may have two rows (motorcycles: 1.2 to 1.4)."""
-READY = False
 NO_PLATE = 0.5
 UNLIKELY = 0.02
 """Rows that the layout holds for less likely than this are not read."""
@@ -34,6 +33,7 @@ class Job:
     places: list[Array] = field(default_factory=list)
     layouts: list[Array] = field(default_factory=list)
     symbols: dict[int, list[Array]] = field(default_factory=lambda: {1: [], 2: []})
+    raw: joint.Reading | None = None
     reading: joint.Reading | None = None
 
     @property
@@ -52,7 +52,7 @@ class Job:
     @property
     def hopeless(self) -> bool:
         """A faint plate where no view shows one."""
-        return self.plate.faint and bool(self.layouts) and min(float(layout[5]) for layout in self.layouts) > NO_PLATE
+        return self.plate.faint and min(float(layout[5]) for layout in self.layouts) > NO_PLATE
 
     def slot_weights(self) -> Array:
         """A view that shows no plate counts little."""
@@ -62,7 +62,7 @@ class Job:
     def rows(self) -> list[int]:
         """In how many rows the plate may be, by its shape and its layout."""
         two = priors.Looks(np.mean(self.layouts, axis=0), 0).two_rows if self.layouts else 0.5
-        likely = [1] if two < 1 - UNLIKELY or self.plate.aspect > TWO_ROWS else []
+        likely = [1] if two < 1 - UNLIKELY or self.plate.aspect >= TWO_ROWS else []
         if self.plate.aspect < TWO_ROWS and two > UNLIKELY:
             likely.append(2)
         return likely
@@ -87,12 +87,8 @@ async def read_plates(frames: Sequence[Frame], infer: Infer) -> None:
     jobs = [Job(frame, plate) for frame in frames for plate in frame.plates if plate.reading is None]
     for start, stop in ((0, FIRST_VIEWS), (FIRST_VIEWS, len(views.VIEWS))):
         open_jobs = [job for job in jobs if not job.sure and start < job.frame.options.views]
-        await _ask_slots(open_jobs, start, stop, infer)
-        open_jobs = [job for job in open_jobs if not job.hopeless]
-        if not open_jobs:
-            break
-        await _ask_ocr(open_jobs, start, stop, infer)
-        _settle(open_jobs)
+        await ask(open_jobs, start, stop, infer)
+        settle([job for job in open_jobs if not job.hopeless])
     for job in jobs:
         if job.reading is not None:
             _conclude(job, job.reading)
@@ -103,8 +99,8 @@ async def read_plates(frames: Sequence[Frame], infer: Infer) -> None:
 
 async def close_ups(frames: Sequence[Frame], infer: Infer) -> list[Frame]:
     """Those of the frames that the second reader holds for a picture of one plate: the whole, or its middle."""
-    if not READY:
-        return [frame for frame in frames if max(frame.size) < 480]
+    if not frames:
+        return []
     cuts = []
     for frame in frames:
         whole = geometry.box_corners(np.array((0, 0, *frame.size), np.float32))
@@ -114,9 +110,13 @@ async def close_ups(frames: Sequence[Frame], infer: Infer) -> list[Frame]:
     return [frame for frame, none in zip(frames, seen, strict=True) if none.min() < NO_PLATE]
 
 
+async def ask(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> None:
+    """The views from `start` to `stop` of all plates through both readers."""
+    await _ask_slots(jobs, start, stop, infer)
+    await _ask_ocr([job for job in jobs if not job.hopeless], start, stop, infer)
+
+
 async def _ask_slots(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> None:
-    if not READY:
-        return
     wanted = [(job, view) for job in jobs for view in views.SLOT_VIEWS[start : min(stop, job.frame.options.views)]]
     answers = await batched("plate_reader", [job.slot_cut(view) for job, view in wanted], infer)
     for (job, _), (places, layout) in zip(wanted, answers, strict=True):
@@ -136,8 +136,10 @@ async def _ask_ocr(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> 
         job.symbols[rows].append(symbols)
 
 
-def _settle(jobs: Sequence[Job]) -> None:
+def settle(jobs: Sequence[Job]) -> None:
     """All views of all jobs through one forward-backward, then each job's joint reading."""
+    if not jobs:
+        return
     patterns = [form.pattern for job in jobs for form in formats.chosen(job.frame.options.formats)]
     heard = [(job, rows) for job in jobs for rows in (1, 2) if job.symbols[rows]]
     stacked = np.stack([symbols for job, rows in heard for symbols in job.symbols[rows]])
@@ -155,8 +157,8 @@ def _settle(jobs: Sequence[Job]) -> None:
         looks = job.looks
         prior = priors.of_rows(looks)
         read = [joint.Way(rows, (voice, *shared), prior[rows]) for rows, voice in ways[id(job)].items()]
-        reading = joint.decode(read, wanted, priors.of_formats(looks, wanted), calibration.FOREIGN)
-        job.reading = reading and calibration.calibrated(reading, looks)
+        job.raw = joint.decode(read, wanted, priors.of_formats(looks, wanted), calibration.FOREIGN)
+        job.reading = calibration.calibrated(job.raw, looks) if job.raw else None
 
 
 def _ocr_voice(symbols: Array, rows: int, found: dict[str, decoding.Lattice]) -> joint.Voice:
