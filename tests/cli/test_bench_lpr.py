@@ -122,7 +122,7 @@ def test_several_sets_stay_apart_and_the_mean_is_of_real_ones(tmp_path: Path) ->
     right, wrong = reading(plate("ABC1234", box)), reading(plate("QQQ0000", box))
     half, none = one_set(labels, [right, wrong]), one_set(labels, [wrong, wrong])
     drawn = one_set(labels, [wrong, wrong])
-    drawn = Judged(LabelledSet("drawn", "synthetic", labels, {"seed": 3}), drawn.first)
+    drawn = Judged(LabelledSet("drawn", "synthetic", labels, origin={"seed": 3}), drawn.first)
     report = report_of(half, none, drawn)
     assert report.mean_of_real_sets is not None
     assert (report.mean_of_real_sets.sets, report.mean_of_real_sets.exact_ratio) == (2, 0.25)
@@ -160,6 +160,8 @@ def test_a_folder_says_itself_that_it_is_synthetic(tmp_path: Path) -> None:
     assert open_set(folder).kind == "real"
     (folder / "set.json").write_text('{"kind": "synthetic", "seed": 4}')
     drawn = open_set(folder)
+    (folder / "others.csv").write_bytes((folder / "labels.csv").read_bytes())
+    assert open_set(folder / "others.csv").labels == drawn.labels
     assert (drawn.kind, drawn.origin) == ("synthetic", {"seed": 4})
     (folder / "set.json").write_text("[]")
     with pytest.raises(InvalidInput, match=r"set\.json"):

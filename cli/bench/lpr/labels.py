@@ -1,4 +1,4 @@
-"""Labelled pictures: a folder with `labels.csv`.
+"""Labelled pictures: a folder with `labels.csv`, or another CSV file in the folder.
 
 Columns that must be there: image (a file in the folder) and plate; a hyphen, spaces and lower case in a plate do not
 matter. Columns that may be there: x, y, width, height (the plate's box in pixels of the picture; a line may leave all
@@ -44,9 +44,13 @@ class Label:
     note: str = ""
 
 
-def read_labels(folder: Path) -> list[Label]:
-    """The lines of labels.csv. Raises NotFound without the file, InvalidInput naming the line and the field."""
-    path = folder / "labels.csv"
+def read_labels(where: Path) -> list[Label]:
+    """The lines of a folder's labels.csv, or of the CSV file `where`, whose pictures are named from its own folder.
+
+    Raises NotFound without the file, InvalidInput naming the line and the field.
+    """
+    path = where if where.suffix.lower() == ".csv" else where / "labels.csv"
+    folder = path.parent
     if not path.is_file():
         raise NotFound(f"there is no {path}: the benchmark needs a folder with pictures and labels.csv")
     try:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -22,11 +23,12 @@ Kind = Literal["real", "synthetic"]
 
 @dataclass(frozen=True)
 class LabelledSet:
-    """Pictures that are judged together. `origin` says how a synthetic set was made."""
+    """Pictures that are judged together, from the folder or file `where`; `origin`: how a synthetic set was made."""
 
     name: str
     kind: Kind
     labels: Sequence[Label]
+    where: Path | None = None
     origin: dict[str, Any] = field(default_factory=dict)
 
 

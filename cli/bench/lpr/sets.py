@@ -15,28 +15,29 @@ from cli.bench.synthetic import MARK, Order, write_set
 from functions.shared.errors import InvalidInput
 
 
-def open_set(folder: Path) -> LabelledSet:
-    """A labelled folder; synthetic when its set.json says so. Raises what read_labels raises, and InvalidInput for a
-    set.json that says nothing.
+def open_set(where: Path) -> LabelledSet:
+    """A labelled folder, or a CSV file in one; synthetic when the set.json beside the labels says so.
+
+    Raises what read_labels raises, and InvalidInput for a set.json that says nothing.
     """
-    labels = read_labels(folder)
-    mark = folder / MARK
-    name = folder.resolve().name
+    labels = read_labels(where)
+    mark = (where if where.is_dir() else where.parent) / MARK
+    name = where.resolve().name
     if not mark.is_file():
-        return LabelledSet(name, "real", labels)
+        return LabelledSet(name, "real", labels, where)
     try:
         told = json.loads(mark.read_text(encoding="utf-8"))
         synthetic = told["kind"] == "synthetic"
     except (ValueError, KeyError, TypeError):
         raise InvalidInput(f'{mark} does not say {{"kind": "synthetic"}} or "real"', field="kind") from None
     origin = {key: value for key, value in told.items() if key != "kind"}
-    return LabelledSet(name, "synthetic" if synthetic else "real", labels, origin)
+    return LabelledSet(name, "synthetic" if synthetic else "real", labels, where, origin)
 
 
 def distinct(sets: Sequence[LabelledSet]) -> list[LabelledSet]:
-    """The sets with names of their own: the whole path where two folders are called alike."""
+    """The sets with names of their own: the whole path where two are called alike."""
     count = Counter(each.name for each in sets)
-    return [replace(each, name=str(each.labels[0].image.parent)) if count[each.name] > 1 else each for each in sets]
+    return [replace(each, name=str(each.where)) if count[each.name] > 1 else each for each in sets]
 
 
 def drawn_set(order: Order, folder: Path, show: Callable[[Callable[[], None]], None]) -> LabelledSet:
