@@ -41,7 +41,7 @@ import data
 Array = NDArray[Any]
 HERE = Path(__file__).resolve().parent
 MODEL = HERE.parent / "plate_reader" / "1" / "model.onnx"
-BATCH, WARM_UP, PEAK, FLOOR = 128, 400, 1.6e-3, 2e-5
+BATCH, WARM_UP, PEAK, FLOOR = 128, 250, 1.6e-3, 2e-5
 EVERY = 300
 """Steps between two measurements."""
 _log = logging.getLogger("training")
@@ -50,7 +50,7 @@ _log = logging.getLogger("training")
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="train the plate reader")
     parser.add_argument("--seed", type=int, default=7, help="of the data, their order and the first weights")
-    parser.add_argument("--chunks", type=int, default=250, help=f"of {data.PICTURES} pictures, each cropped twice")
+    parser.add_argument("--chunks", type=int, default=150, help=f"of {data.PICTURES} pictures, each cropped twice")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     parser.add_argument("--hours", type=float, default=2.0, help="stop then, whatever is left")
@@ -206,6 +206,7 @@ class Run:
         judged = data.validation(3000)
         found: Figures = figures(logits(net, judged.crops), judged, fitted)
         log = {
+            "learned_from": "drawn plates only; `real` in the history counts pictures that were only ever measured on",
             "seed": self.options.seed,
             "chunks": self.options.chunks,
             "weights": weight_count(net),

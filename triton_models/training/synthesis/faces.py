@@ -27,7 +27,8 @@ class Face:
 
     `weight`: the pen's width in units of half a character's height. `aspect`: a character's width over its height.
     `radius`: how high the round ends of an O are, 0..1. `corner`: how wide each of its round corners is, of its width,
-    0..0.5: with less than half its top is flat. `square`: whether the pen's ends are square.
+    0..0.5: with less than half its top is flat. `chamfer`: whether
+    the corners are cut straight and not round. `square`: whether the pen's ends are square.
     `apex`: how far down an M's (up a W's) middle reaches, 0..1. `swell`: how much wider an O is than a 0.
     `variants`: for a few characters which of several shapes. `jitter`: how far points stray. `glyphs`: masks of another
     face's characters (uint8), taken instead of strokes where given.
@@ -37,6 +38,7 @@ class Face:
     aspect: float = 0.62
     radius: float = 0.5
     corner: float = 0.5
+    chamfer: bool = False
     square: bool = True
     apex: float = 0.58
     swell: float = 0.0
@@ -48,7 +50,7 @@ class Face:
         return self.variants.get(name, 0)
 
 
-_OLD_VARIANTS = {"I": 0, "J": 0, "1": 0, "3": 0, "4": 0, "6": 2, "A": 0, "G": 0, "K": 0, "Q": 0, "7": 0, "2": 0}
+_OLD_VARIANTS = {"I": 0, "J": 0, "1": 0, "3": 0, "4": 0, "6": 0, "A": 0, "G": 0, "K": 0, "Q": 0, "7": 0, "2": 0}
 _FE_CHOICES = {"I": (1,), "J": (1, 1, 0), "1": (1, 0, 2), "3": (0, 1), "4": (0, 1), "6": (1, 0, 2), "A": (1, 0)}
 _FE_CHOICES |= {
     "G": (0, 1),
@@ -91,9 +93,10 @@ def random_face(rng: np.random.Generator, family: str) -> Face:
                 chosen[name] = int(rng.choice(_ALL_CHOICES[name]))
         return Face(
             weight=uniform(0.25, 0.36),
-            aspect=uniform(0.54, 0.7),
-            radius=uniform(0.26, 0.54),
-            corner=uniform(0.26, 0.5),
+            aspect=uniform(0.5, 0.68),
+            radius=uniform(0.14, 0.5),
+            corner=uniform(0.16, 0.46),
+            chamfer=rng.random() < 0.3,
             apex=uniform(0.45, 0.8),
             swell=uniform(0, 0.03),
             variants=chosen,
@@ -105,8 +108,9 @@ def random_face(rng: np.random.Generator, family: str) -> Face:
     return Face(
         weight=uniform(0.23, 0.33) if fe else uniform(0.2, 0.38),
         aspect=uniform(0.5, 0.66) if fe else uniform(0.45, 0.75),
-        radius=uniform(0.4, 0.75) if fe else uniform(0.26, 0.95),
-        corner=uniform(0.38, 0.5) if fe else uniform(0.25, 0.5),
+        radius=uniform(0.36, 0.75) if fe else uniform(0.16, 0.95),
+        corner=uniform(0.34, 0.5) if fe else uniform(0.18, 0.5),
+        chamfer=not fe and rng.random() < 0.2,
         square=rng.random() < 0.75,
         apex=uniform(0.4, 0.7) if fe else uniform(0.35, 1.0),
         swell=uniform(0.03, 0.1) if fe else uniform(0, 0.1),

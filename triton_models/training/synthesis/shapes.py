@@ -34,12 +34,18 @@ def _arc(cx: float, cy: float, rx: float, ry: float, start: float, end: float) -
 def _over(f: Face, left: float, right: float, ry: float, top: float = 0.0) -> list[Point]:
     """Over the top from left to right: two round corners, flat between them unless they meet."""
     rx = min(f.corner, 0.5) * (right - left)
+    if f.chamfer:
+        ry = min(ry, 0.34)
+        return [(left, top + ry), (left + rx, top), (right - rx, top), (right, top + ry)]
     return [*_arc(left + rx, top + ry, rx, ry, 180, 270), *_arc(right - rx, top + ry, rx, ry, 270, 360)]
 
 
 def _under(f: Face, left: float, right: float, ry: float, bottom: float = 2.0) -> list[Point]:
     """Below from right to left, as _over."""
     rx = min(f.corner, 0.5) * (right - left)
+    if f.chamfer:
+        ry = min(ry, 0.34)
+        return [(right, bottom - ry), (right - rx, bottom), (left + rx, bottom), (left, bottom - ry)]
     return [*_arc(right - rx, bottom - ry, rx, ry, 0, 90), *_arc(left + rx, bottom - ry, rx, ry, 90, 180)]
 
 
@@ -75,8 +81,10 @@ def _c(f: Face) -> Strokes:
 
 
 def _d(f: Face) -> Strokes:
-    r = min(0.75, f.radius + 0.1)
-    return [[(0, 0), (0, 2)], [(0, 0), *_arc(0.45, r, 0.55, r, -90, 0), *_arc(0.45, 2 - r, 0.55, r, 0, 90), (0, 2)]]
+    rx, ry = min(0.55, f.corner + 0.08), min(0.75, f.radius + 0.08)
+    if f.chamfer:
+        return [[(0, 0), (0, 2)], [(0, 0), (1 - rx, 0), (1, ry), (1, 2 - ry), (1 - rx, 2), (0, 2)]]
+    return [[(0, 0), (0, 2)], [(0, 0), *_arc(1 - rx, ry, rx, ry, -90, 0), *_arc(1 - rx, 2 - ry, rx, ry, 0, 90), (0, 2)]]
 
 
 def _g(f: Face) -> Strokes:
@@ -133,7 +141,9 @@ def _o(f: Face) -> Strokes:
 def _zero(f: Face) -> Strokes:
     inset = 0.03 + 0.8 * f.swell
     ring = _ring(f, (inset, 1 - inset), (0, 2), f.radius)
-    return [ring[len(ring) // 4 + 2 :] + ring[1 : len(ring) // 4 - 1]] if f.variant("0") else [ring]
+    if f.variant("0") and not f.chamfer:
+        return [ring[len(ring) // 4 + 2 :] + ring[1 : len(ring) // 4 - 1]]
+    return [ring]
 
 
 def _p(f: Face) -> Strokes:
