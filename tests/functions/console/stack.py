@@ -75,7 +75,7 @@ class Stack:
     nats: NatsServer
 
     async def cookies(self, username: str = "admin", password: str = PASSWORD) -> dict[str, str]:
-        async with httpx.AsyncClient(base_url=self.url) as client:
+        async with httpx.AsyncClient(base_url=self.url, timeout=30) as client:
             body = {"username": username, "password": password, "session": "cookie"}
             answer = await client.post("/api/auth/login", json=body)
             assert answer.status_code == 200, answer.text

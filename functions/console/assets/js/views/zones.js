@@ -283,7 +283,7 @@ export class ZoneEditor {
       chosen: this.#chosen, draft: this.#draft, corners: this.#corners(), aim: this.#aim, id: `${this.#note.id}-inside`,
       sample: this.#pictured ? this.#sample : null,
     }));
-    this.element.classList.toggle("no-picture", !this.#pictured);
+    this.element.classList.toggle("blind", !this.#pictured);
     if (focused) this.#drawing.querySelector(`[data-corner="${focused}"]`)?.focus(QUIETLY);
     this.#say();
     this.#drawTools();
