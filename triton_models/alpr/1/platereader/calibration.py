@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from .priors import Looks
 
 OCR_TRUST, OCR_FAITH = 1.0, 1.0
-SLOT_TRUST, SLOT_FAITH = 1.0, 1.0
-LAYOUT_POWER = 1.0
+SLOT_TRUST, SLOT_FAITH = 0.6, 0.8
+LAYOUT_POWER, BAND_POWER = 1.0, 1.0
 FOREIGN = 5.5
 """Log odds of free text against the formats asked for above which none of them is believed."""
 CURVE = (0.0, 1.0, 0.0, 0.0, 0.0)

@@ -21,11 +21,13 @@ LOOKS = 2
 LEAST_WIDTH = {0: 130, 1: 48, 2: 160, 3: 160}
 """Pixels across, by index in VEHICLE_TYPES, below which a plate on the vehicle could not be read: characters of some 7
 pixels on a plate of 40 cm on a car of 1.8 m, of 20 cm on a motorcycle of 0.75 m."""
+MOTORCYCLE = 1
+BACKGROUND = 0.7
 LEAST_ZOOM = 1.3
-FAINT = 0.01
+FAINT = 0.002
 MOST_FAINT = 3
 """Where the plate detector is unsure (at night, on motorcycles, in infrared) its best boxes still lie on the plates,
-and what else it marks scores below a thousandth: the readers decide."""
+and what else it marks mostly scores below a thousandth: the second reader decides."""
 CLOSE_UP_WINDOW = (384, 640)
 CLOSE_UP_SHARE = (0.62, 0.42)
 """A picture that is itself the crop of a plate is laid into the middle of a larger one, the whole of it this wide, and
@@ -93,10 +95,9 @@ def _take(frame: Frame, rows: Array) -> None:
 
 def _take_faint(frame: Frame, rows: Array) -> None:
     """The best of what scored too low [n, >=5], where a plate is missing: on bare vehicles, or in the whole frame."""
-    firm = [plate for plate in frame.plates if not plate.faint]
-    bare = [row for row in frame.vehicles if not _carries(row, firm)]
     faint = [row for row in rows if row[4] < frame.options.plate_score]
-    if firm:
+    if any(not plate.faint for plate in frame.plates):
+        bare = _bare_vehicles(frame)
         faint = [row for row in faint if any(geometry.inside(row[:4], vehicle[:4]) > 0.6 for vehicle in bare)]
     _take(frame, np.array(faint[:MOST_FAINT]).reshape(-1, 6))
 
@@ -106,9 +107,20 @@ def _carries(vehicle: Array, plates: Sequence[Plate]) -> bool:
 
 
 def _bare_vehicles(frame: Frame) -> list[Array]:
-    """Vehicles of a size at which a plate could be read, on which none was found for sure; the largest first."""
+    """Vehicles of a size at which a plate could be read, on which none was found for sure; the largest first.
+
+    Those that are much smaller than one whose plate was found are background.
+    """
     firm = [plate for plate in frame.plates if not plate.faint]
-    bare = [row for row in frame.vehicles if row[2] - row[0] >= LEAST_WIDTH[int(row[5])] and not _carries(row, firm)]
+    carrying = [row for row in frame.vehicles if _carries(row, firm)]
+    near = max((float(row[2] - row[0]) for row in carrying if int(row[5]) != MOTORCYCLE), default=0.0)
+    bare = [
+        row
+        for row in frame.vehicles
+        if row[2] - row[0] >= LEAST_WIDTH[int(row[5])]
+        and (int(row[5]) == MOTORCYCLE or row[2] - row[0] >= BACKGROUND * near)
+        and not _carries(row, firm)
+    ]
     return sorted(bare, key=lambda row: -float((row[2] - row[0]) * (row[3] - row[1])))
 
 

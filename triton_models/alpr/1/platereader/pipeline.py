@@ -51,6 +51,7 @@ async def _read(frames: Sequence[Frame], infer: Infer, clock: Clock) -> None:
     clock.lap("detect")
     thorough = [frame for frame in frames if frame.options.fallback]
     await finding.look_again(thorough, infer)
+    await reading.sift(thorough, infer)
     await finding.find_corners(frames, infer)
     await finding.corners_in_vehicles([frame for frame in thorough if not frame.plates], infer)
     clock.lap("corners")
@@ -62,6 +63,7 @@ async def _read(frames: Sequence[Frame], infer: Infer, clock: Clock) -> None:
 async def _read_close_ups(frames: Sequence[Frame], infer: Infer) -> None:
     near = await reading.close_ups(frames, infer)
     await finding.look_at_close_ups(near, infer)
+    await reading.sift(near, infer)
     await finding.find_corners(near, infer)
     await reading.read_plates(near, infer)
 

@@ -15,7 +15,8 @@ _LEAST = 0.01
 BLUE, DARK = (0.08, 0.04), (0.58, 0.06)
 """Where the band begins to be seen, and over how much it grows by one unit of log odds. From OpenALPR-BR, whose plates
 are all of the old format: blueness of at most 0.03 there, darkness of at most 0.51 (shadows, holders)."""
-BAND_LOW, BAND_HIGH = -1.5, 4.0
+BAND_LOW, BAND_HIGH, DARK_HIGH = -1.5, 4.0, 2.0
+"""The dark may be a shadow or what lies above a plate whose corners are off, so it says less than the blue."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def band_odds(blue: float, dark: float, sure: bool) -> float:
     Where the corners are not known (not `sure`) the strip may lie beside the band, or on a blue car: a band that is not
     seen says nothing then, and one that is seen less.
     """
-    seen = max((blue - BLUE[0]) / BLUE[1], (dark - DARK[0]) / DARK[1])
+    seen = max((blue - BLUE[0]) / BLUE[1], min((dark - DARK[0]) / DARK[1], DARK_HIGH))
     return float(np.clip(seen, BAND_LOW, BAND_HIGH) if sure else np.clip(seen, 0.0, BAND_HIGH / 2))
 
 
@@ -59,7 +60,8 @@ def of_formats(looks: Looks, formats: Sequence[Format]) -> dict[str, float]:
     prior = {}
     for form in formats:
         mass = (banded if form.band else old) + (0.0 if form.country == "BR" else other)
-        prior[form.name] = calibration.LAYOUT_POWER * float(np.log(mass + _LEAST)) + (looks.band if form.band else 0.0)
+        band = looks.band if form.band else 0.0
+        prior[form.name] = calibration.LAYOUT_POWER * float(np.log(mass + _LEAST)) + calibration.BAND_POWER * band
     return prior
 
 

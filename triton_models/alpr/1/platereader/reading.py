@@ -13,7 +13,8 @@ from . import calibration, decoding, finding, formats, geometry, joint, priors, 
 from .decoding import Array
 from .frame import Frame, Infer, Plate, batched
 
-FIRST_VIEWS = 2
+TOGETHER = 2
+"""How many cuts of a plate are read before it is asked whether they suffice."""
 SURE = 0.97
 CUT_OFF = 0.3
 TWO_ROWS = 2.2
@@ -78,14 +79,15 @@ class Job:
 
 
 async def read_plates(frames: Sequence[Frame], infer: Infer) -> None:
-    """Give each plate its reading: the first views of all, then the others of those that are not sure yet.
+    """Give each plate its reading: the first views of all, then more of those that are not sure yet.
 
     Plates that are too low, and faint ones where the readers see no plate, are dropped.
     """
     for frame in frames:
         frame.plates = [plate for plate in frame.plates if plate.height >= frame.options.min_plate_height]
     jobs = [Job(frame, plate) for frame in frames for plate in frame.plates if plate.reading is None]
-    for start, stop in ((0, FIRST_VIEWS), (FIRST_VIEWS, len(views.VIEWS))):
+    for start in range(0, len(views.VIEWS), TOGETHER):
+        stop = start + TOGETHER
         open_jobs = [job for job in jobs if not job.sure and start < job.frame.options.views]
         await ask(open_jobs, start, stop, infer)
         settle([job for job in open_jobs if not job.hopeless])
@@ -95,6 +97,19 @@ async def read_plates(frames: Sequence[Frame], infer: Infer) -> None:
     for frame in frames:
         frame.plates = [plate for plate in frame.plates if plate.convincing or not plate.faint]
         finding.drop_doubles(frame)
+
+
+async def sift(frames: Sequence[Frame], infer: Infer) -> None:
+    """Drop the faint plates where the second reader sees none, before more is spent on them."""
+    faint = [(frame, plate) for frame in frames for plate in frame.plates if plate.faint and plate.reading is None]
+    cuts = []
+    for frame, plate in faint:
+        box = geometry.box_corners(plate.found)
+        cuts.append(views.slot(frame.picture, box, box, views.SIFT_VIEW))
+    answers = await batched("plate_reader", cuts, infer)
+    seen = {id(plate) for (_, plate), (_, layout) in zip(faint, answers, strict=True) if layout[5] < NO_PLATE}
+    for frame in frames:
+        frame.plates = [plate for plate in frame.plates if not plate.faint or id(plate) in seen]
 
 
 async def close_ups(frames: Sequence[Frame], infer: Infer) -> list[Frame]:

@@ -50,6 +50,8 @@ SLOT_VIEWS = (
     View(False, -0.02, -0.02, -0.02, -0.02, 0.7),
 )
 """What plate_reader sees: the whole plate, one row or two."""
+SIFT_VIEW = View(True, 0.06, 0.06, 0.06, 0.06)
+"""What it sees of a box that may be no plate."""
 CLOSE_UP_VIEWS = (View(True, 0, 0, 0, 0), View(True, -0.18, -0.18, -0.18, -0.18))
 """What it sees of a whole picture that may be a plate."""
 
