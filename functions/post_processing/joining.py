@@ -98,7 +98,8 @@ class Track:
         if not sums:
             return None
         text = max(sums, key=lambda each: (sums[each], each))
-        return max((item for item in self.readings if item.text == text), key=lambda item: (weight(item), item))
+        alike = (item for item in self.readings if item.text == text)
+        return max(alike, key=lambda item: (weight(item), [(each.text, each.confidence) for each in item.candidates]))
 
 
 def gain(track: Track, sighting: Sighting, rules: Rules) -> float:

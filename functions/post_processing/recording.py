@@ -20,12 +20,16 @@ from functions.shared.contracts import Candidate, DetectionRecorded, FrameMeta, 
 from functions.shared.outbox import enqueue
 from functions.shared.tables import Detection
 
+# A plate less probable than this is no preview: far plates read as another text in each frame.
+LEAST_TOLD = 0.1
+
 
 @dataclass(frozen=True)
-class Frontier:
-    """No frame captured before `at` can come any more: what is forgotten of sightings before it is deleted."""
+class Times:
+    """The time now; no frame captured before `frontier` can come any more: what was crowded out before is deleted."""
 
-    at: datetime
+    now: datetime
+    frontier: datetime
 
 
 @dataclass
@@ -47,26 +51,28 @@ class Recorder:
     def __init__(self, session: AsyncSession, stored: Stored, meta: FrameMeta, size: Size, rules: CameraRules) -> None:
         self._session, self._stored, self._meta, self._size, self._rules = session, stored, meta, size, rules
 
-    async def write(self, derived: Derived, threshold: float, frontier: Frontier) -> Written:
+    async def write(self, derived: Derived, threshold: float, times: Times) -> Written:
         rows = [(passage, self._row(passage)) for passage in derived.passages]
-        plates = {row.id: row.plate for _, row in rows}
+        told = {row.id: _worth_telling(row) for _, row in rows}
         changed = [(passage, row) for passage, row in rows if passage.changed]
         drawn = [portrait(passage.sightings, self._size, self._rules.ask.formats) for passage, _ in changed]
         for (passage, row), drawing in zip(changed, drawn, strict=True):
-            _fill(row, passage, drawing, threshold)
+            _fill(row, drawing, threshold)
+            row.updated_at = times.now
             row.observation_count += self._difference(passage)
         # Detections first: observations refer to them.
         await self._session.flush()
         done = Written(rows, spare=await self._place(changed, derived))
         for drawing in drawn:
-            done.spare += await self._forget(drawing, frontier)
+            done.spare += await self._forget(drawing, times)
         done.opened = sum(passage.id is None for passage, _ in changed)
         done.regrouped = sum(len(passage.gained) for passage, _ in changed) - len(self._new(changed))
         done.merged = await self._drop_merged(derived.merged, rows)
         for _, row in changed:
-            if row.plate != plates[row.id]:
+            plate = _worth_telling(row)
+            if plate != told[row.id] and (plate is not None or row.final):
                 enqueue(self._session, recorded(row))
-                done.previews += plates[row.id] is None
+                done.previews += told[row.id] is None
         return done
 
     def _new(self, changed: Iterable[tuple[Passage, Detection]]) -> list[Sighting]:
@@ -115,9 +121,9 @@ class Recorder:
             await repository.drop_sightings(self._session, [item.id for item in left])
         return keys_of(left)
 
-    async def _forget(self, drawing: Portrait, frontier: Frontier) -> list[str]:
+    async def _forget(self, drawing: Portrait, times: Times) -> list[str]:
         """Delete observations that were crowded out for good; returns the keys of their pictures."""
-        gone = [item.sighting for item in drawing.dropped if item.at < frontier.at]
+        gone = [item.sighting for item in drawing.dropped if item.at < times.frontier]
         if gone:
             await repository.drop_sightings(self._session, [item.id for item in gone])
         return keys_of(gone)
@@ -135,9 +141,15 @@ class Recorder:
         return len(merged)
 
 
-def _fill(row: Detection, passage: Passage, drawing: Portrait, threshold: float) -> None:
+def _worth_telling(row: Detection) -> str | None:
+    """The plate that an event tells of: of an open passage no mere guess, of a final one whatever was read."""
+    guess = not (row.final or row.corrected) and (row.plate_confidence or 0.0) < LEAST_TOLD
+    return None if guess else row.plate
+
+
+def _fill(row: Detection, drawing: Portrait, threshold: float) -> None:
     """Bring a detection to what all its sightings together say. What a person said of it stays."""
-    row.started_at, row.ended_at, row.updated_at = drawing.started_at, drawing.ended_at, now()
+    row.started_at, row.ended_at = drawing.started_at, drawing.ended_at
     row.last_box, row.stationary = box_row(drawing.last_place), drawing.stationary
     # A type or colour without a confidence is a person's.
     if row.vehicle_type is None or row.vehicle_confidence is not None:

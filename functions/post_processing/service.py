@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 from functions.post_processing import closing, metrics, repository, snapshots
 from functions.post_processing.cameras import CameraRules, Cameras
 from functions.post_processing.derivation import derive
-from functions.post_processing.recording import Frontier, Recorder, Written, wanted_pictures, with_stored_pictures
+from functions.post_processing.recording import Recorder, Times, Written, wanted_pictures, with_stored_pictures
 from functions.post_processing.scene import Scenes
 from functions.post_processing.seeing import Seen, seen_in
 from functions.post_processing.sightings import Sighting
@@ -147,7 +147,7 @@ class FrameService:
             derived = with_stored_pictures(derived, meta.id, stored)
             await repository.mark_processed(session, meta, seen.frame, seen.size, derived.rest.get(meta.id, ()))
             recorder = Recorder(session, around, meta, seen.size, rules)
-            written = await recorder.write(derived, self._threshold(rules), self._frontier())
+            written = await recorder.write(derived, self._threshold(rules), self._times())
             closed = closing.by_frame(session, written.rows, around.scene.newest, seen.size, self._clock())
             for each in closed:
                 written.spare += await repository.forget_spare_pictures(session, each.row)
@@ -159,8 +159,8 @@ class FrameService:
     def _threshold(self, rules: CameraRules) -> float:
         return self.settings.min_plate_confidence if rules.threshold is None else rules.threshold
 
-    def _frontier(self) -> Frontier:
-        return Frontier(self._clock() - timedelta(seconds=self._late_s))
+    def _times(self) -> Times:
+        return Times(self._clock(), self._clock() - timedelta(seconds=self._late_s))
 
     async def _store_pictures(self, jpeg: bytes, wanted: Sequence[Sighting], seen: Seen, stored: set[str]) -> None:
         if not wanted:

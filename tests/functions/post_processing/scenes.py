@@ -65,6 +65,7 @@ class ScriptedInference:
         self.script: dict[bytes, tuple[Observation, ...]] = {}
         self.errors: list[GTVisionError] = []
         self.calls = 0
+        self.asked: list[Ask] = []
         self.gate: asyncio.Event | None = None
         self.closed = False
         self._counted = asyncio.Condition()
@@ -75,6 +76,7 @@ class ScriptedInference:
             await asyncio.wait_for(self._counted.wait_for(lambda: self.calls >= times), 20)
 
     async def read(self, jpeg: bytes, ask: Ask | None = None) -> FrameReading:
+        self.asked.append(ask or Ask())
         async with self._counted:
             self.calls += 1
             self._counted.notify_all()
