@@ -11,9 +11,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from cli import triton_plans
 from cli.models import repository as disk
 from cli.models.commands import progress_bar
 from cli.models.fetch import fetch_models
+from cli.output import say
 from cli.triton_server import TritonServer, assemble, command, lay_view, region_of, require_free, supported
 from functions.shared.triton_view import View
 
@@ -24,6 +26,7 @@ app = typer.Typer(help="Run the real Triton server on this machine's CPU.")
 
 @app.callback(invoke_without_command=True)
 def triton(
+    ctx: typer.Context,
     repository: Annotated[Path, typer.Option(help="Folder of the model repository.")] = disk.SOURCE,
     grpc_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of gRPC.")] = 8001,
     metrics_port: Annotated[int, typer.Option(min=1, max=65535, help="Port of the metrics.")] = 8002,
@@ -35,6 +38,8 @@ def triton(
 
     A guard beside it unloads and loads a model whose process has died.
     """
+    if ctx.invoked_subcommand is not None:
+        return
     supported()
     require_free(grpc_port, "--grpc-port")
     require_free(metrics_port, "--metrics-port")
@@ -59,3 +64,12 @@ def guard_command(view: View, grpc_port: int, guard_port: int | None) -> list[st
         sys.executable, "-m", "functions.shared.triton_sidecar", "--url", f"grpc://127.0.0.1:{grpc_port}",
         "--view", str(view.root), "--parent", str(os.getpid()), "--region", region_of(grpc_port), *listen,
     ]  # fmt: skip
+
+
+@app.command()
+def plans(
+    repository: Annotated[Path, typer.Option(help="Folder of the model repository.")] = disk.SOURCE,
+) -> None:
+    """Write what TensorRT builds its plans from, and the script that builds them on a GPU."""
+    models = triton_plans.write(repository)
+    say(f"{repository / triton_plans.SCRIPT} builds {', '.join(models)} in half precision.")

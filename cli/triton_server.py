@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from functions.shared.triton_guard import Guard
 
 INFRA = Path(__file__).resolve().parents[1] / "infra" / "triton"
-SERVED = ("alpr", *(model.name for model in MODELS))
+SERVED = tuple(dict.fromkeys(("alpr", *(model.name for model in MODELS), "plate_reader")))
 SHARED_MEMORY = Path("/dev/shm")
 _REGION = "gtv_triton_"
 _START_S = 120.0

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import yaml
 
-from infra import image_locks, jetstream, readme, stack, workloads
+from infra import image_locks, jetstream, readme, serving, stack, workloads
 from infra.pods import Manifest
 
 ROOT = stack.ROOT
@@ -36,6 +36,8 @@ def files() -> dict[Path, str]:
             found[ROOT / "infra" / "keda" / f"{function.name}.yaml"] = dump(pair)
     found[ROOT / "infra" / "jobs" / "migrate.yaml"] = dump([workloads.migration(functions[0])])
     found[ROOT / "infra" / "capture" / "capture.yaml"] = dump(workloads.capture(functions))
+    found[ROOT / "infra" / "triton" / "triton.yaml"] = dump(serving.triton(functions))
+    found[ROOT / "infra" / "triton" / "plans.yaml"] = dump(serving.plans())
     replicas = int(functions[0].environment["GTV_STREAM_REPLICAS"])
     for name, resources in jetstream.topology(replicas).items():
         found[ROOT / "infra" / "nats" / f"{name}.yaml"] = dump(resources)
@@ -49,7 +51,7 @@ def stale() -> list[Path]:
     """Files that are not as they should be, and manifests that nothing generates any more."""
     wanted = files()
     wrong = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
-    folders = ("knative", "keda", "nats", "jobs", "capture")
+    folders = ("knative", "keda", "nats", "jobs", "capture", "triton")
     present = {file for folder in folders for file in (ROOT / "infra" / folder).glob("*.yaml")}
     return sorted(set(wrong) | (present - set(wanted)))
 

@@ -65,7 +65,7 @@ class Page:
 
 
 def main(argv: Sequence[str]) -> int:
-    options = _parser().parse_args(argv)
+    options = options_of(argv)
     logs.configure("INFO", "json")
     view = View(options.view) if options.view else None
     if options.lay:
@@ -91,7 +91,8 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def options_of(argv: Sequence[str]) -> argparse.Namespace:
+    """What the arguments say. Ends the process for wrong ones, as argparse does."""
     parser = argparse.ArgumentParser(prog="triton_sidecar", description=__doc__)
     parser.add_argument("--url", default="grpc://127.0.0.1:8001", help="grpc://HOST:PORT of the server")
     parser.add_argument("--view", type=Path, help="folder that the server polls the models in; without it: only watch")
@@ -99,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--listen", help="HOST:PORT of /_/health, /_/ready and /metrics")
     parser.add_argument("--parent", type=int, help="end with this process, our parent, and clear up behind it")
     parser.add_argument("--region", default="", help="what its shared memory files begin with")
-    return parser
+    return parser.parse_args(argv)
 
 
 def _address(listen: str) -> tuple[str, int]:
@@ -118,10 +119,10 @@ def _clear_up(parent: int, view: View | None, region: str) -> None:
     """When the server has ended: the folder made for it, and the memory that its dead processes left."""
     if os.getppid() == parent:
         return
-    if view is not None:
-        view.remove()
     for left in SHARED_MEMORY.glob(f"{region}*") if region else ():
         left.unlink(missing_ok=True)
+    if view is not None:
+        view.remove()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ loaded. Nobody needs Triton's repository API for that, which asks no caller who 
 from __future__ import annotations
 
 import compileall
-import os
 import shutil
 from pathlib import Path
 
@@ -24,15 +23,15 @@ class View:
     def lay(self, repository: Path) -> tuple[str, ...]:
         """Copy every complete model of `repository` here, in place of what was here. Returns their names.
 
-        A folder without a configuration, or without a version that holds something to run, is no model. Weights are
-        linked where the file system can: a file that is replaced later changes nothing of what is served.
+        A folder without a configuration, or without a version that holds something to run, is no model. All is copied:
+        what is written to the repository later, and may be half written, is not served.
         """
         shutil.rmtree(self.root, ignore_errors=True)
         self._aside.mkdir(parents=True)
         self.served.mkdir()
         names = [folder.name for folder in sorted(repository.iterdir()) if is_model(folder)]
         for name in names:
-            shutil.copytree(repository / name, self.served / name, ignore=_LEFT_OUT, copy_function=_laid)
+            shutil.copytree(repository / name, self.served / name, ignore=_LEFT_OUT)
         # What a model process would write at its start is written now: Triton takes it for a new version otherwise.
         compileall.compile_dir(self.served, quiet=2)
         return tuple(names)
@@ -60,14 +59,3 @@ def is_model(folder: Path) -> bool:
     """Whether Triton could serve what is in `folder`."""
     files = [file for suffix in (".py", *WEIGHTS) for file in folder.glob(f"[0-9]*/model{suffix}")]
     return (folder / "config.pbtxt").is_file() and bool(files)
-
-
-def _laid(source: str, target: str) -> str:
-    """A hard link for weights where that is allowed, else a copy."""
-    if source.endswith(WEIGHTS):
-        try:
-            os.link(source, target)
-        except OSError:
-            return shutil.copy2(source, target)
-        return target
-    return shutil.copy2(source, target)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import urllib.error
 import urllib.request
 from itertools import pairwise
@@ -245,10 +244,9 @@ def test_the_view_holds_models_alone(view: View, tmp_path: Path) -> None:
     (repository / "alpr" / "1" / "__pycache__").mkdir()
     assert view.lay(repository) == ("alpr", "plate_ocr", "vehicle_detector")
     assert {path.name for path in view.served.iterdir()} == {"alpr", "plate_ocr", "vehicle_detector"}
-    weights = repository / "plate_ocr" / "1" / "model.onnx"
-    assert os.path.samefile(weights, view.served / "plate_ocr" / "1" / "model.onnx")
+    (repository / "plate_ocr" / "1" / "model.onnx").write_text("half of another")
+    assert (view.served / "plate_ocr" / "1" / "model.onnx").read_text() == "x = 1\n"
     code = view.served / "alpr" / "1" / "model.py"
-    assert not os.path.samefile(repository / "alpr" / "1" / "model.py", code), "code is a copy"
     assert list(code.parent.glob("__pycache__/model.*.pyc")), "or the server loads the model twice"
 
 
