@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from types import ModuleType
 from typing import Any
@@ -22,6 +23,18 @@ def synthesis() -> ModuleType:
         return importlib.import_module("synthesis")
     finally:
         sys.path.remove(str(TRAINING))
+
+
+@pytest.fixture(scope="module")
+def data(synthesis: ModuleType) -> ModuleType:
+    """The trainer's data.py, which needs no torch."""
+    spec = importlib.util.spec_from_file_location("_training_data", TRAINING / "data.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
 
 
 @pytest.fixture(scope="module")
@@ -125,3 +138,29 @@ def test_a_plate_can_be_laid_on_any_picture(synthesis: ModuleType) -> None:
     shot = synthesis.place(rng, np.full((240, 360, 3), 90, np.uint8), spec, corners)
     inside, outside = shot[84:132, 104:254].astype(float), shot[:60].astype(float)
     assert inside.std() > 3 * outside.std()
+
+
+def test_a_chunk_of_training_is_the_same_for_the_same_seed_and_its_truth_is_in_classes(data: ModuleType) -> None:
+    one, again, other = data.chunk(7, 3, [], 4), data.chunk(7, 3, [], 4), data.chunk(7, 4, [], 4)
+    assert np.array_equal(one.crops, again.crops)
+    assert np.array_equal(one.places, again.places)
+    assert not np.array_equal(one.crops, other.crops)
+    assert one.crops.shape == (8, 64, 128, 3)
+    assert np.array_equal(one.places[0::2], one.places[1::2])  # two crops of each picture
+    assert data.classes("0A9Z") == [1, 11, 10, 36, 0, 0, 0, 0]
+    assert ((one.places > 0).sum(axis=1)[one.layouts == 5] == 0).all()
+
+
+def test_batches_hold_each_chunk_whole_and_as_much_again_of_the_ones_before(data: ModuleType) -> None:
+    chunks = [data.chunk(1, number, [], 4) for number in range(3)]
+    batches = list(data.batches(iter(chunks), 4, 5))
+    assert len(batches) == 3 * 4
+    seen = [crop.tobytes() for crops, _, _ in batches[4:8] for crop in crops]
+    assert {crop.tobytes() for crop in chunks[1].crops} <= set(seen)
+    assert set(seen) <= {crop.tobytes() for part in chunks[:2] for crop in part.crops}
+    again = list(data.batches(iter(chunks), 4, 5))
+    assert all(np.array_equal(a[0], b[0]) for a, b in zip(batches, again, strict=True))
+
+
+def test_what_is_measured_on_is_never_trained_on(data: ModuleType) -> None:
+    assert data.VALIDATION_SEED + 1_000_000 < data.FIRST_SEED
