@@ -31,7 +31,7 @@ STREAM, DURABLE = "FRAMES", "post-processing"
 PERIOD_S = 0.5
 # Of one camera the stream keeps three frames; what is published beyond these two could push out an unread one.
 OF_A_CAMERA, AT_ONCE = 2, 16
-FRAME_S, SETTLE_S, QUIET_S = 60.0, 60.0, 8.0
+FRAME_S, SETTLE_S, QUIET_S = 120.0, 120.0, 8.0
 _SAMPLE = re.compile(r"^(?P<name>gtv_reader_\w+)(?:\{(?P<labels>[^}]*)\})? (?P<value>\S+)$", re.M)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
 
