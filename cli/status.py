@@ -22,7 +22,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         print_json({"url": client.url, "ok": well, **found})
     else:
-        rows = ((name, part["state"], _known(part)) for name, part in parts.items())
+        rows = ((name, part["state"], known(part)) for name, part in parts.items())
         print_table(("Part", "State", "What is known"), rows, "")
         cameras = found.get("cameras") or {}
         counted = ", ".join(f"{count} {state}" for state, count in cameras.items() if state != "total" and count)
@@ -32,7 +32,7 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         raise typer.Exit(UNAVAILABLE)
 
 
-def _known(part: dict[str, Any]) -> str:
+def known(part: dict[str, Any]) -> str:
     """The part's message; of inference also the engine and, while it is down, since when and for which reason."""
     known = str(part["message"])
     if part.get("reason"):

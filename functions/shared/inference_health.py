@@ -23,7 +23,7 @@ WATCH_S, REPORT_S = 1.0, 3.0
 # A Triton that nobody asks is asked this often; the engine in process needs no such question.
 IDLE_S = 15.0
 # While the models are known to be down, a frame waits this long for them before it is tried: its tries are few.
-PATIENCE_S = 10.0
+PATIENCE_S = 5.0
 # One failure may be the frame that was in hand when a model was loaded again.
 IN_A_ROW = 2
 

@@ -44,7 +44,9 @@ def imported(*modules: str) -> set[str]:
 
 def test_the_function_image_has_what_every_function_imports() -> None:
     modules = [f"functions.{function.folder}.handler" for function in stack.functions()]
-    found = imported(*modules, "functions.shared.inference_triton", "functions.shared.dbtool")
+    found = imported(
+        *modules, "functions.shared.inference_triton", "functions.shared.triton_sidecar", "functions.shared.dbtool"
+    )
     assert {"fastapi", "sqlalchemy", "nats-py", "boto3"} <= found
     # Named in a URL or on the command line, imported nowhere.
     assert found | {"asyncpg", "aiosqlite", "uvicorn", "uvloop", "httptools"} <= locked("function")
