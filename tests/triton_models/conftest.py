@@ -68,3 +68,8 @@ def colors() -> ModuleType:
 @pytest.fixture(scope="session")
 def frame() -> ModuleType:
     return part("frame")
+
+
+@pytest.fixture(scope="session")
+def finding() -> ModuleType:
+    return part("finding")
