@@ -50,7 +50,7 @@ _log = logging.getLogger("training")
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="train the plate reader")
     parser.add_argument("--seed", type=int, default=7, help="of the data, their order and the first weights")
-    parser.add_argument("--chunks", type=int, default=150, help=f"of {data.PICTURES} pictures, each cropped twice")
+    parser.add_argument("--chunks", type=int, default=120, help=f"of {data.PICTURES} pictures, each cropped twice")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     parser.add_argument("--hours", type=float, default=2.0, help="stop then, whatever is left")

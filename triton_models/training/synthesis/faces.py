@@ -51,7 +51,7 @@ class Face:
 
 
 _OLD_VARIANTS = {"I": 0, "J": 0, "1": 0, "3": 0, "4": 0, "6": 0, "A": 0, "G": 0, "K": 0, "Q": 0, "7": 0, "2": 0}
-_FE_CHOICES = {"I": (1,), "J": (1, 1, 0), "1": (1, 0, 2), "3": (0, 1), "4": (0, 1), "6": (1, 0, 2), "A": (1, 0)}
+_FE_CHOICES = {"I": (1,), "J": (1, 1, 0), "1": (1, 0, 2), "3": (0, 1), "4": (0, 1), "6": (1, 0, 2, 3), "A": (1, 0)}
 _FE_CHOICES |= {
     "G": (0, 1),
     "K": (1, 0),
@@ -66,7 +66,15 @@ _FE_CHOICES |= {
     "V": (0, 1),
     "Y": (0, 1),
 }
-_ALL_CHOICES = {"I": (0, 1), "J": (0, 1, 2), "1": (0, 1, 2), "3": (0, 1), "4": (0, 1), "6": (0, 1, 2), "A": (0, 1)}
+_ALL_CHOICES = {
+    "I": (0, 1),
+    "J": (0, 1, 2),
+    "1": (0, 1, 2, 3),
+    "3": (0, 1),
+    "4": (0, 1),
+    "6": (0, 1, 2, 3),
+    "A": (0, 1),
+}
 _ALL_CHOICES |= {
     "G": (0, 1),
     "K": (0, 1),
@@ -88,14 +96,15 @@ def random_face(rng: np.random.Generator, family: str) -> Face:
     uniform = rng.uniform
     if family == "old":
         chosen = dict(_OLD_VARIANTS)
+        chosen["6"], chosen["1"] = int(rng.choice([0, 3, 3])), int(rng.choice([0, 3, 3]))
         for name in ("1", "4", "6", "A", "G", "K", "Q", "2", "7"):
             if rng.random() < 0.15:
                 chosen[name] = int(rng.choice(_ALL_CHOICES[name]))
         return Face(
             weight=uniform(0.25, 0.36),
             aspect=uniform(0.5, 0.68),
-            radius=uniform(0.14, 0.5),
-            corner=uniform(0.16, 0.46),
+            radius=uniform(0.08, 0.46),
+            corner=uniform(0.12, 0.44),
             chamfer=rng.random() < 0.3,
             apex=uniform(0.45, 0.8),
             swell=uniform(0, 0.03),

@@ -81,7 +81,7 @@ def _c(f: Face) -> Strokes:
 
 
 def _d(f: Face) -> Strokes:
-    rx, ry = min(0.55, f.corner + 0.08), min(0.75, f.radius + 0.08)
+    rx, ry = min(0.6, max(0.42, f.corner + 0.1)), min(0.75, max(0.34, f.radius + 0.1))
     if f.chamfer:
         return [[(0, 0), (0, 2)], [(0, 0), (1 - rx, 0), (1, ry), (1, 2 - ry), (1 - rx, 2), (0, 2)]]
     return [[(0, 0), (0, 2)], [(0, 0), *_arc(1 - rx, ry, rx, ry, -90, 0), *_arc(1 - rx, 2 - ry, rx, ry, 0, 90), (0, 2)]]
@@ -170,6 +170,8 @@ def _u(f: Face) -> Strokes:
 def _one(f: Face) -> Strokes:
     if f.variant("1") == 0:
         return [[(0.28, 0.3), (0.56, 0.02), (0.56, 2)]]
+    if f.variant("1") == 3:
+        return [[(0.38, 0.16), (0.52, 0.0), (0.52, 2)]]
     flag = [[(0.1, 0.62), (0.6, 0.02), (0.6, 2)]]
     return flag if f.variant("1") == 1 else [*flag, [(0.2, 2), (1, 2)]]
 
@@ -204,13 +206,15 @@ def _five(f: Face) -> Strokes:
 
 
 def _six(f: Face) -> Strokes:
-    """Round with a hook, round with a slanting stem, or an oblong whose stem only leans over at the top."""
+    """With a hook, round with a slanting stem, with a stem that only leans over at the top, or with hardly a hook."""
     kind = f.variant("6")
     if kind == 1:
         return [[(0.8, 0), (0.3, 0.72), *_arc(0.5, 1.42, 0.5, 0.58, 200, -160)]]
     ring = _ring(f, (0, 1), (0.84, 2), min(0.5, f.radius))
     if kind == 2:
         return [[(0.68, 0), *_arc(0.62, 0.75, 0.62, 0.75, -100, -180), (0, 1.3)], ring]
+    if kind == 3:
+        return [[*_over(f, 0.0, 0.9, min(0.34, f.radius))[::-1], (0, 1.5)], ring]
     return [[(0.96, 0.5), *_over(f, 0.03, 0.97, min(0.55, f.radius + 0.05))[::-1], (0, 1.5)], ring]
 
 
