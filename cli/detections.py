@@ -91,6 +91,9 @@ def tail(
     for item in _followed(ctx):
         if (camera and item["camera_id"] not in camera) or not (previews or item["final"]):
             continue
+        if item.get("replaced_by") and not as_json:
+            # It was part of another passage, which is told of itself.
+            continue
         if as_json:
             print_line(item)
         else:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cli.reread.model import Reading
+from functions.shared.formats import NAMES
 
 CHANGE, HELD, SAME, NOTHING, NO_PICTURE = "change", "less sure", "same", "nothing read", "no picture"
 
@@ -35,9 +36,14 @@ class Comparison:
         item, reading = self.item, self.reading
         return {
             "detection_id": item["id"], "expected_plate": item["plate"], "plate": reading.text,
-            "confidence": reading.confidence, "plate_format": reading.format, "rows": reading.rows,
-            "candidates": [one.model_dump(include={"text", "confidence"}) for one in reading.candidates],
+            "confidence": reading.confidence, "plate_format": _known(reading.format), "rows": reading.rows,
+            "candidates": [one.model_dump() | {"format": _known(one.format)} for one in reading.candidates],
         }  # fmt: skip
+
+
+def _known(name: str | None) -> str | None:
+    """A format that the API knows: another repository's reader may have more."""
+    return name if name in NAMES else None
 
 
 def compared(item: Mapping[str, Any], reading: Reading, min_confidence: float | None) -> Comparison:

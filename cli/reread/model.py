@@ -13,9 +13,17 @@ from pydantic import BaseModel, ConfigDict
 from cli.models.building import DEFAULT_OUT
 from cli.models.repository import SOURCE
 from cli.reread.places import locate, own_plate
-from functions.shared.contracts import Candidate
 from functions.shared.errors import BrokenImage, InvalidInput
-from functions.shared.inference import Ask, Box, Effort, FrameReading, Inference, PlateReading, open_inference
+from functions.shared.inference import (
+    Ask,
+    Box,
+    Candidate,
+    Effort,
+    FrameReading,
+    Inference,
+    PlateReading,
+    open_inference,
+)
 
 TRITON = ("grpc://", "grpcs://")
 # What a reading depends on: weights, the pipeline's code and tables.
@@ -43,10 +51,9 @@ class Reading(BaseModel):
         if not _TEXT.fullmatch(plate.text):
             return cls(why="nothing read")
         likely = [one for one in plate.candidates if _TEXT.fullmatch(one.text)]
-        kept = tuple(Candidate(text=one.text, confidence=one.confidence) for one in likely[:8])
         return cls(
             text=plate.text, confidence=round(plate.confidence, 4), format=plate.format, rows=plate.rows,
-            candidates=kept, picture=picture,
+            candidates=tuple(likely[:8]), picture=picture,
         )  # fmt: skip
 
 

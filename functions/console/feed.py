@@ -155,8 +155,10 @@ class Feed:
         seen = DetectionRecorded.model_validate_json(body)
         return LiveDetection(
             id=seen.detection_id, camera_id=seen.camera_id, started_at=seen.started_at, ended_at=seen.ended_at,
-            final=seen.final, type=seen.vehicle_type, confidence=seen.vehicle_confidence, plate=seen.plate,
-            plate_confidence=seen.plate_confidence, plate_format=seen.plate_format, uncertain=seen.uncertain,
+            final=seen.final, type=seen.vehicle_type, confidence=seen.vehicle_confidence, color=seen.color,
+            direction=seen.direction, plate=seen.plate, plate_read=seen.plate_read,
+            plate_confidence=seen.plate_confidence, plate_format=seen.plate_format, rows=seen.plate_rows,
+            corrected=seen.corrected, uncertain=seen.uncertain, replaced_by=seen.replaced_by,
             candidates=list(seen.candidates), box=seen.box, observations=seen.observations,
             snapshot_url=await self._link(seen.snapshot_key),
             plate_snapshot_url=await self._link(seen.plate_snapshot_key),

@@ -22,15 +22,21 @@ class LiveDetection(BaseModel):
     final: bool
     type: str | None
     confidence: float | None
+    color: str | None
+    direction: str | None
     plate: str | None
+    plate_read: str | None
     plate_confidence: float | None
     plate_format: str | None
+    rows: int | None
+    corrected: bool
     uncertain: bool
     candidates: list[Candidate]
     box: tuple[float, float, float, float] | None
     observations: int
     snapshot_url: str | None
     plate_snapshot_url: str | None
+    replaced_by: str | None = Field(description="id of the detection that took this one's place: it is no more")
 
 
 class LiveCameraStatus(BaseModel):

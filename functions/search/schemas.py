@@ -183,6 +183,7 @@ PlateText = Annotated[str, Field(pattern=rf"^[A-Z0-9]{{1,{LONGEST_PLATE}}}$")]
 class RereadCandidate(BaseModel):
     text: PlateText
     confidence: float = Field(ge=0, le=1)
+    format: FormatName | None = None
 
 
 class Reread(BaseModel):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
+from functions.shared.contracts import new_id
 from tests.e2e.seat import BAD_INPUT, NAMELESS, seated
 from tests.functions.console.stack import Stack
 
@@ -104,6 +106,32 @@ async def test_colour_and_type_without_a_word_on_the_plate(stack: Stack, browser
         async with await stack.client() as other:
             found = (await other.get(f"/api/detections/{seen.detection_id}")).json()
         assert (found["color"], found["type"], found["corrected"]) == ("red", "truck", False)
+        assert seat.complaints.found == []
+
+
+async def test_the_live_list_follows(stack: Stack, browser: Browser) -> None:
+    seen = await stack.passage("gate-1", "ABC1D28")
+    gone = await stack.passage("gate-1", "XYZ7K89")
+    past = await stack.passage("gate-1", "OLD1A11", ago=timedelta(days=2))
+    async with seated(browser, stack) as seat:
+        await seat.sign_in()
+        await seat.has(".card", 3)
+        await seat.page.reload()
+        await seat.page.wait_for_selector(".signal.live")
+        async with await stack.client() as other:
+            for row, plate in ((seen, "ABC1D23"), (past, "OLD1A12")):
+                answer = await other.patch(f"/api/detections/{row.detection_id}", json={"plate": plate})
+                assert answer.status_code == 200, answer.text
+        card = f'.card[data-id="{seen.detection_id}"]'
+        await seat.shows(f"{card} .plate-text", "ABC1D23")
+        await seat.shows(f"{card} .mark", "corrected")
+        # Another passage turned out to be part of this one.
+        await stack.publish(gone.model_copy(update={"id": new_id(), "final": False, "replaced_by": seen.detection_id}))
+        await seat.has(f'.card[data-id="{gone.detection_id}"]', 0)
+        # What passed long ago and was not shown does not come up as if it had just passed.
+        await stack.publish(past.model_copy(update={"id": new_id(), "detection_id": new_id()}))
+        await stack.passage("gate-1", "NEW1A11")
+        await seat.has(".card", 3)
         assert seat.complaints.found == []
 
 

@@ -43,6 +43,17 @@ async def test_a_detection_arrives_with_links_and_without_keys(stack: Stack) -> 
             assert "expires=" in event.data[name]
 
 
+async def test_a_detection_says_who_stands_for_its_plate_and_what_took_its_place(stack: Stack) -> None:
+    cookies = await stack.cookies()
+    facts = {"plate_read": "ABC1D28", "corrected": True, "color": "red", "direction": "away", "plate_rows": 2}
+    async with following(stack.url, cookies) as reader:
+        await stack.publish(recorded("gate-1", "ABC1D23", now(), **facts, replaced_by="0" * 32))
+        (event,) = await reader.until(1)
+    shown = {name: event.data[name] for name in ("plate_read", "corrected", "color", "direction", "rows")}
+    assert shown == {"plate_read": "ABC1D28", "corrected": True, "color": "red", "direction": "away", "rows": 2}
+    assert event.data["replaced_by"] == "0" * 32
+
+
 async def test_a_detection_without_a_picture_has_no_link(stack: Stack) -> None:
     cookies = await stack.cookies()
     async with following(stack.url, cookies) as reader:

@@ -1,6 +1,8 @@
 // The newest detections: a preview is replaced by what follows it, in its place.
 
 const KEEP = 150;
+// A passage that ended longer ago and was not shown has not just passed: somebody corrected it, or it was read again.
+const PAST_MS = 600_000;
 
 /** Event `change` with `detail` {fresh: ids that are new}. */
 export class Detections extends EventTarget {
@@ -19,8 +21,13 @@ export class Detections extends EventTarget {
     const fresh = [];
     for (const item of found) {
       const known = this.#items.get(item.id);
+      if (item.replaced_by) {
+        this.#items.delete(item.id);
+        continue;
+      }
       // A late preview never undoes what was final.
       if (known?.final && !item.final) continue;
+      if (live && !known && Date.now() - Date.parse(item.ended_at) > PAST_MS) continue;
       if (!known) fresh.push(item.id);
       this.#items.set(item.id, { ...known, ...item });
     }

@@ -45,7 +45,7 @@ export function detectionCard(id, open) {
       time.dateTime = item.started_at;
       setText(time, moment(item.started_at));
       setText(kind, vehicle(item.type));
-      fill(sure, item.plate ? confidence(item.plate_confidence) : null);
+      fill(sure, item.plate && !item.corrected ? confidence(item.plate_confidence) : null);
       refresh();
     },
   };

@@ -180,5 +180,5 @@ function row(item, world) {
     h("td", { class: "cell-time" }, h("time", { datetime: item.started_at }, h("strong", {}, clockTime(item.started_at)), h("span", { class: "muted" }, day(item.started_at)))),
     h("td", { data: { camera: item.camera_id } }, cameras.name(item.camera_id)),
     h("td", {}, vehicle(item.type)),
-    h("td", {}, item.plate ? confidence(item.plate_confidence) : ""));
+    h("td", {}, item.plate && !item.corrected ? confidence(item.plate_confidence) : ""));
 }
