@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,11 @@ async def test_cameras_show_their_state_and_follow_it(stack: Stack, browser: Bro
     await stack.add_camera("gate-1", "Gate One")
     await stack.add_camera("gate-2", "Gate Two")
     facts = {"codec": "h264", "width": 1920, "height": 1080, "fps": 25.0, "decode": "keyframes"}
-    await stack.report("gate-1", CameraState.ONLINE, last_frame_at=now(), keyframe_interval_s=1.0, **facts)
-    await stack.report("gate-2", CameraState.OFFLINE, reason_code="unauthorized", reason="refused")
+    # A report is believed for 15 s: this one does not grow old while a slow browser starts.
+    later = now() + timedelta(minutes=5)
+    seen = {"last_frame_at": later, "keyframe_interval_s": 1.0, "updated_at": later}
+    await stack.report("gate-1", CameraState.ONLINE, **seen, **facts)
+    await stack.report("gate-2", CameraState.OFFLINE, reason_code="unauthorized", reason="refused", updated_at=later)
     at = now()
     meta = FrameMeta(id=frame_id("gate-1", at), camera_id="gate-1", captured_at=at, sequence=0, width=64, height=40)
     await (await stack.context.bus()).publish_frame(meta, picture(64, 40, (0, 99, 0)))
@@ -41,7 +45,7 @@ async def test_cameras_show_their_state_and_follow_it(stack: Stack, browser: Bro
         for words in ("H.264", "25 fps", "1920 × 1080", "keyframes alone (one each 1 s)"):
             assert words in row
         await seat.pictured('[data-id="gate-1"] .shot img', 64)
-        status = await stack.report("gate-2", CameraState.ONLINE)
+        status = await stack.report("gate-2", CameraState.ONLINE, updated_at=later)
         await stack.publish(CameraStatusChanged(camera_id="gate-2", previous=CameraState.OFFLINE, status=status))
         await seat.shows('[data-id="gate-2"] .state', "Online")
         await seat.has(".count.offline", 0)
