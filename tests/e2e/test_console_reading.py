@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -298,4 +299,22 @@ async def test_nothing_is_cut_off_sideways(stack: Stack, browser: Browser, size:
         await seat.has(".zones-item", 17)
         assert await seat.page.evaluate(inside) <= 0
         assert await seat.page.evaluate(NAMELESS) == []
+        assert seat.complaints.found == []
+
+
+async def test_groups_that_a_file_names_are_made_when_asked_for(stack: Stack, browser: Browser, tmp_path: Path) -> None:
+    file = tmp_path / "cameras.csv"
+    file.write_text("name,rtsp_url,group_id\nGate One,rtsp://127.0.0.1:9/one,norte\n")
+    async with seated(browser, stack) as seat:
+        await seat.sign_in()
+        await seat.go("cameras")
+        await seat.page.get_by_role("button", name="Import CSV").click()
+        await seat.page.set_input_files("#csv-file", file)
+        await seat.page.get_by_role("button", name="Try", exact=True).click()
+        await seat.shows(".report tbody tr", re.compile(r"^2\s+group_id\s+There is no such group\..*$"))
+        await seat.page.check("#csv-groups")
+        await seat.page.uncheck("#csv-dry")
+        await seat.page.get_by_role("button", name="Import", exact=True).click()
+        await seat.shows(".report p:nth-of-type(2)", "Groups made: norte")
+        assert (await asked(stack, "/api/groups/norte"))["cameras"] == 1
         assert seat.complaints.found == []
