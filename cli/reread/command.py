@@ -64,13 +64,8 @@ def reread(  # noqa: PLR0913  each is an option of the command line
 
     if apply and as_json and not yes:
         raise InvalidInput("--apply with --json asks nobody: add --yes, or look first", field="yes")
-    scope = run.Scope(
-        {
-            "from": moments.moment(since, "since"), "to": moments.moment_or_none(until, "until"),
-            "camera_id": camera or None, "uncertain": True if only_uncertain else None,
-        },
-        limit,
-    )  # fmt: skip
+    filters = {"camera_id": camera or None, "uncertain": True if only_uncertain else None, **_between(since, until)}
+    scope = run.Scope(filters, limit)
     how = run.How(model_of(model), _known(formats), per_second, threads, min_confidence)
     path = journal or default_path(url_of(ctx), how.model.name, how.formats)
     with api(ctx) as client, Journal(path, fresh=fresh) as kept:
@@ -83,6 +78,10 @@ def reread(  # noqa: PLR0913  each is an option of the command line
         if apply and wanted and (yes or typer.confirm(f"Write {len(wanted)} changes?", abort=True)):
             written = run.apply(client, wanted, how.model.name)
     _tell(how.model.name, found, written, as_json=as_json)
+
+
+def _between(since: str, until: str | None) -> dict[str, str | None]:
+    return {"from": moments.moment(since, "since"), "to": moments.moment_or_none(until, "until")}
 
 
 def _known(formats: Sequence[str] | None) -> tuple[str, ...]:
