@@ -118,7 +118,8 @@ async def test_pause_and_filter(stack: Stack, browser: Browser) -> None:
 
 async def test_a_name_that_looks_like_markup_stays_text(stack: Stack, browser: Browser) -> None:
     await stack.add_camera("gate-1", XSS, location="<script>document.title=2</script>")
-    await stack.report("gate-1", CameraState.OFFLINE, reason="<b>bold</b>", reason_code="")
+    later = now() + timedelta(minutes=5)
+    await stack.report("gate-1", CameraState.OFFLINE, reason="<b>bold</b>", reason_code="", updated_at=later)
     await stack.passage("gate-1", "ABC1D23", vehicle_type="<i>x</i>")
     async with seated(browser, stack) as seat:
         await seat.sign_in()
