@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from cli.bench.synthetic import Drawing, fields
+from cli.bench.synthetic import Drawing, fields, random_plate
 from cli.demo.cutouts import Cutout, flipped, load_cutouts, painted
 from cli.demo.scenes import BLUE, CAMERAS, GREEN, RED
 from cli.demo.street import paint_street
@@ -21,10 +21,8 @@ Picture = npt.NDArray[Any]
 WIDTH, HEIGHT = 960, 540
 PLATE_WIDTHS = (64.0, 190.0)
 """Pixels of a plate of one row in the frame, drawn evenly on a logarithmic scale; those of two rows: 0.72 of it."""
-TWO_ROWS, MOTORCYCLES = 0.3, 0.6
-"""The share of plates with two rows; of those, the share on motorcycles."""
-SHARES = (0.45, 0.55)
-"""Old, Mercosul."""
+MOTORCYCLES = 0.6
+"""The share of the plates with two rows that are on motorcycles."""
 _FULL = np.array([(0, 0), (400, 0), (400, 130), (0, 130)], np.float32)
 _MOTORCYCLES = 6
 
@@ -43,12 +41,8 @@ class Body:
 def draw_scene(generator: ModuleType, rng: np.random.Generator) -> Drawing:
     """One frame with one plate."""
     assembly, plates, camera = generator.assembly, generator.plates, generator.camera
-    two = bool(rng.random() < TWO_ROWS)
-    old = bool(rng.random() < SHARES[0])
-    layout = (plates.OLD_ROWS if old else plates.MERCOSUL_ROWS) if two else (plates.OLD if old else plates.MERCOSUL)
-    spec = plates.random_spec(rng, layout)
-    while not assembly.follows(spec):
-        spec = plates.random_spec(rng, layout)
+    spec = random_plate(generator, rng)
+    two = spec.rows == 2
     cars, motorcycles = bodies()
     pool = motorcycles if two and rng.random() < MOTORCYCLES else cars
     body = pool[int(rng.integers(len(pool)))]
@@ -56,7 +50,7 @@ def draw_scene(generator: ModuleType, rng: np.random.Generator) -> Drawing:
     corners = _mounted(rng, picture, body, plates.size_mm(spec), two)
     light = camera.choose_light(rng, True)
     shot = assembly.place(rng, picture, spec, corners, (light, True))
-    sample = assembly.Sample(shot, spec.text, layout, spec.style, spec.rows, light, corners)
+    sample = assembly.Sample(shot, spec.text, spec.layout, spec.style, spec.rows, light, corners)
     return Drawing(shot, fields(sample, body.name))
 
 

@@ -33,6 +33,7 @@ def test_the_plate_that_overlaps_the_label_is_compared(tmp_path: Path) -> None:
     both = reading(plate("ABC1234", right), plate("DEF5670", beside))
     report = report_of(one_set(labels, [both, both, reading()], [0.1, 0.2, 0.6])).sets[0]
     assert (report.images, report.exact, report.answered) == (3, 1, 2)
+    assert (report.found, report.found_exact) == (2, 1)
     assert report.exact_ratio == pytest.approx(1 / 3, abs=1e-4)
     assert report.char_accuracy == pytest.approx(1 - 8 / 21, abs=1e-4)
     assert report.recall == {"0.5": pytest.approx(2 / 3, abs=1e-4), "0.3": pytest.approx(2 / 3, abs=1e-4)}

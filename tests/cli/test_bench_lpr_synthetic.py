@@ -8,13 +8,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import numpy as np
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from cli.bench.lpr import lpr
 from cli.bench.lpr.sets import open_set
-from cli.bench.synthetic import Order, draw, load_generator, write_set
+from cli.bench.synthetic import Order, draw, holes, load_generator, random_plate, write_set
 from cli.bench.synthetic_scenes import HEIGHT, WIDTH, bodies
 from functions.shared.errors import InvalidInput, Misconfigured, Unavailable
 from functions.shared.formats import format_of
@@ -69,6 +70,18 @@ def test_labels_are_within_the_picture_and_say_what_is_drawn(crops: bool) -> Non
         x, y, wide, high = (float(told[name]) for name in ("x", "y", "width", "height"))
         assert 0 <= x < x + wide <= width
         assert 0 <= y < y + high <= height
+
+
+def test_no_six_or_nine_has_closed_into_an_eight() -> None:
+    generator = load_generator()
+    plates = generator.plates
+    rng = np.random.default_rng(2)
+    drawn = [random_plate(generator, rng) for _ in range(150)]
+    for spec in drawn:
+        for character in set(spec.text) & {"6", "9"}:
+            assert holes(generator, character, spec.face) == 1
+    assert {character for spec in drawn for character in spec.text} >= {"6", "8", "9", "S"}
+    assert [holes(generator, character, plates.Face()) for character in "18OB"] == [0, 2, 1, 2]
 
 
 @pytest.mark.parametrize("form", ["scenes", "crops"])

@@ -116,7 +116,13 @@ def _figures(figures: SetReport) -> str:
             f"{_ratio(figures.exact_ratio)}, {_interval(figures.interval)}",
         ),
         ("characters", _ratio(figures.char_accuracy), "1 - edit distance / length"),
-        ("found", _ratio(figures.recall["0.5"]), f"IoU 0.5; {_ratio(figures.recall['0.3'])} at 0.3"),
+        (
+            "found",
+            _ratio(figures.recall["0.5"]),
+            f"IoU 0.5; {figures.found_exact} of {figures.found} found at 0.3 are exact"
+            if figures.found
+            else "no boxes",
+        ),
         ("among the candidates", f"{figures.candidates} of {figures.images}", f"{figures.answered} have an answer"),
         ("ms a picture", f"{figures.ms_per_image:.0f}", f"median {figures.ms_median:.0f}; {steps}"),
     ]

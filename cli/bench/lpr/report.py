@@ -19,6 +19,7 @@ from cli.bench.lpr.scoring import Case, Score, case_of, mcnemar, score, split
 from functions.shared.inference import FrameReading
 
 Kind = Literal["real", "synthetic"]
+FOUND = 0.3
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,9 @@ class Comparison(BaseModel):
 
 
 class SetReport(BaseModel):
-    """One set's figures. `images` counts labels: a picture with two labelled plates counts twice."""
+    """One set's figures. `images` counts labels: a picture with two labelled plates counts twice. `found_exact` of the
+    `found` ones (IoU at least FOUND) are exact: what the readers make of what the detectors find; None without boxes.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -118,6 +121,8 @@ class SetReport(BaseModel):
     recall: dict[str, float | None]
     answered: int
     candidates: int
+    found: int | None
+    found_exact: int | None
     ms_per_image: float
     ms_median: float
     steps_ms: dict[str, float]
@@ -168,6 +173,8 @@ def set_report(judged: Judged) -> SetReport:
     """Compare answers with labels."""
     labelled, answers, cases = judged.labelled, judged.first, judged.cases()
     whole = score(cases)
+    boxed = any(case.iou is not None for case in cases)
+    seen = [case for case in cases if case.iou is not None and case.iou >= FOUND]
     steps = sorted({name for reading in answers.readings for name in reading.timings_ms})
     return SetReport(
         name=labelled.name,
@@ -182,6 +189,8 @@ def set_report(judged: Judged) -> SetReport:
         },
         misses=tuple(_miss(case) for case in cases if not case.right),
         splits=split(cases),
+        found=len(seen) if boxed else None,
+        found_exact=sum(case.right for case in seen) if boxed else None,
         reliability=reliability(cases),
         against=compare(cases, judged.second) if judged.second else None,
         **whole.model_dump(exclude={"n"}),

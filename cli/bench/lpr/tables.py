@@ -34,6 +34,8 @@ def _print_set(console: Console, report: Report, each: SetReport) -> None:
     table.add_row("characters", f"{each.char_accuracy:.2%}")
     for least, ratio in each.recall.items():
         table.add_row(f"plates found, IoU at least {least}", _ratio(ratio))
+    if each.found is not None:
+        table.add_row("exact of the plates found", f"{each.found_exact} of {each.found}")
     table.add_row("among the candidates", f"{each.candidates} of {each.images}")
     table.add_row("ms per picture", f"{each.ms_per_image} (median {each.ms_median})")
     table.add_row("of it, by step", ", ".join(f"{name} {spent}" for name, spent in each.steps_ms.items()))
