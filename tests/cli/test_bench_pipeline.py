@@ -129,9 +129,9 @@ async def test_the_ear_counts_acknowledgements_and_repeats() -> None:
 
 def rounds_of(**changed: Any) -> Round:
     facts: dict[str, Any] = {
-        "wall_s": 2.0, "cpu_s": {"nats": 0.1, "functions": 0.9}, "frames": 10, "acknowledged_once": 10,
-        "redelivered": 0, "passages": 3, "final": 3, "plates": ("ABC1234",), "steps_s": {"record": 0.05}, "read": 10,
-        "dropped": 0, "failed": 0, "stored": 3,
+        "wall_s": 2.0, "cpu_s": {"nats": 0.1, "functions": 0.9}, "settling_s": 0.2, "frames": 10,
+        "acknowledged_once": 10, "redelivered": 0, "passages": 3, "final": 3, "plates": ("ABC1234",),
+        "steps_s": {"record": 0.05}, "read": 10, "dropped": 0, "failed": 0, "stored": 3,
     }  # fmt: skip
     return Round(**{**facts, **changed})
 
@@ -146,7 +146,7 @@ def test_ratios_are_taken_within_a_round() -> None:
     assert (report.platform_per_second.least, report.platform_per_second.most) == (2.5, 5.0)
     assert (report.cpu_ms, report.cpu_ms_total) == ({"nats": 10.0, "functions": 90.0}, 100.0)
     assert (report.cpu_ms_models, report.cpu_ms_reader, report.cpu_ms_by_model) == (80.0, 90.0, {"m": 50.0})
-    assert report.steps_ms == {"record": 5.0}
+    assert (report.steps_ms, report.cpu_ms_settling) == ({"record": 5.0}, 20.0)
     assert report.every_frame_once
 
 

@@ -70,10 +70,13 @@ class Ear:
 
 @dataclass(frozen=True)
 class Round:
-    """One round of all frames through the platform. CPU in seconds by kind of process and thread."""
+    """One round of all frames through the platform. CPU in seconds by kind of process and thread, while frames are
+    read; `settling_s` of all afterwards, until the passages are final and it is quiet.
+    """
 
     wall_s: float
     cpu_s: dict[str, float]
+    settling_s: float
     frames: int
     acknowledged_once: int
     redelivered: int
@@ -102,15 +105,17 @@ class Platform:
         self._ear.passages.clear()
         before, cpu = await self._metrics(), self._cpu()
         sequences, seconds = await self._publish(films, number)
+        cpu_after = self._cpu()
         await self._quiet()
         # What follows is our asking, not the platform's work.
-        cpu_after = self._cpu()
+        settled = sum(self._cpu().values()) - sum(cpu_after.values())
         after, stored = await self._metrics(), await self._stored(cameras)
         ours = [event for event in self._ear.passages.values() if event.camera_id in cameras]
         grown = {name: value - before.get(name, 0.0) for name, value in after.items()}
         return Round(
             wall_s=seconds, cpu_s={name: cpu_after[name] - cpu.get(name, 0.0) for name in cpu_after},
-            frames=len(sequences), acknowledged_once=sum(self._ear.acked[sequence] == 1 for sequence in sequences),
+            settling_s=settled, frames=len(sequences),
+            acknowledged_once=sum(self._ear.acked[sequence] == 1 for sequence in sequences),
             redelivered=sum(self._ear.given[sequence] > 1 for sequence in sequences), passages=len(ours),
             final=sum(event.final for event in ours), plates=tuple(sorted(e.plate for e in ours if e.plate)),
             steps_s={name[1]: value for name, value in grown.items() if name[0] == "gtv_reader_step_seconds_total"},

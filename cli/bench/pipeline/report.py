@@ -27,8 +27,9 @@ class Report(BaseModel):
 
     `ratio` is the platform's rate over that of the bare models in the same round, `ratio_reader` over that of the plate
     reader alone (decoding and text besides the models). `ratio_cpu` compares CPU: the bare models' over the platform's.
-    `cpu_ms` says where the platform's CPU goes; its parts add up to `cpu_ms_total`. `steps_ms` is the time on the clock
-    that frames spend in each step of the reader, where steps of different frames overlap.
+    `cpu_ms` says where the platform's CPU goes while frames are read; its parts add up to `cpu_ms_total`.
+    `cpu_ms_settling` is what it spends afterwards, at rest but for the ends of passages. `steps_ms` is the time on
+    the clock that frames spend in each step of the reader, where steps of different frames overlap.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -48,6 +49,7 @@ class Report(BaseModel):
     ratio_cpu: Spread
     cpu_ms: dict[str, float]
     cpu_ms_total: float
+    cpu_ms_settling: float
     cpu_ms_models: float
     cpu_ms_reader: float
     cpu_ms_by_model: dict[str, float]
@@ -89,6 +91,7 @@ def make_report(rounds: Sequence[tuple[Round, Cost, Cost]], facts: Facts) -> Rep
         ratio_reader=spread([reader.wall_s / one.wall_s for one, _, reader in rounds]),
         ratio_cpu=spread([models.cpu_s / sum(one.cpu_s.values()) for one, models, _ in rounds]),
         cpu_ms=cpu, cpu_ms_total=round(sum(cpu.values()), 2),
+        cpu_ms_settling=_ms([one.settling_s for one, _, _ in rounds], frames),
         cpu_ms_models=_ms([models.cpu_s for _, models, _ in rounds], frames),
         cpu_ms_reader=_ms([reader.cpu_s for _, _, reader in rounds], frames),
         cpu_ms_by_model={name: round(spent * 1000 / frames, 2) for name, spent in sorted(facts.by_model.items())},

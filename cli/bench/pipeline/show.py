@@ -22,6 +22,7 @@ def show(report: Report, console: Console) -> None:
     for name, spent in report.cpu_ms.items():
         cost.add_row(name, f"{spent:.1f}", f"{spent / report.cpu_ms_total:.0%}")
     cost.add_row("platform in all", f"{report.cpu_ms_total:.1f}", "100%", style="bold")
+    cost.add_row("afterwards, until all is final", f"{report.cpu_ms_settling:.1f}", "")
     cost.add_row("plate reader alone", f"{report.cpu_ms_reader:.1f}", "")
     cost.add_row("bare models", f"{report.cpu_ms_models:.1f}", "")
     for name, spent in report.cpu_ms_by_model.items():
