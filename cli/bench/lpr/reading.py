@@ -10,7 +10,7 @@ from pathlib import Path
 
 from cli.bench.lpr.labels import Label
 from cli.bench.lpr.report import Answers, Judged, LabelledSet
-from functions.shared.errors import BrokenImage, InvalidInput, NotFound
+from functions.shared.errors import BrokenImage, InferenceUnavailable, InvalidInput, NotFound
 from functions.shared.inference import Ask, Effort, FrameReading, Inference, open_inference
 
 TIMEOUT_S = 60
@@ -103,5 +103,7 @@ class _Turns:
             except BrokenImage as error:
                 message = f"labels.csv line {label.line}, field image: {label.image.name}: {error.message}"
                 raise InvalidInput(message, field="image") from None
+            except InferenceUnavailable as error:
+                raise InferenceUnavailable(f"line {label.line}, {label.image}: {error.message}") from error
             found.append((reading, time.perf_counter() - started))
         return found
