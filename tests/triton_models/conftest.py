@@ -73,3 +73,8 @@ def frame() -> ModuleType:
 @pytest.fixture(scope="session")
 def finding() -> ModuleType:
     return part("finding")
+
+
+@pytest.fixture(scope="session")
+def reading() -> ModuleType:
+    return part("reading")

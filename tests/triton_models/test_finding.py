@@ -133,3 +133,29 @@ def test_of_plates_that_overlap_the_best_read_stays(
     held = frame.Frame(picture, pictures.fit_for_detection(100, 500), frame.Options(), plates=[two, free, one, far])
     finding.drop_doubles(held)
     assert [id(plate) for plate in held.plates] == [id(one), id(far)]
+
+
+async def test_a_faint_plate_that_only_later_views_show_is_read_too(
+    reading: ModuleType, frame: ModuleType, pictures: ModuleType
+) -> None:
+    """Its first views say that there is no plate, so it gets no OCR then; it must not fail the frames beside it."""
+    told = iter([0.9, 0.9, 0.9, 0.1, 0.1, 0.1])
+    asked: list[int] = []
+
+    async def infer(model: str, images: NDArray[Any]) -> list[NDArray[Any]]:
+        if model == "plate_ocr":
+            asked.append(len(images))
+            return [np.full((len(images), 20, 38), 1 / 38, np.float32)]
+        layout = np.zeros((len(images), 6), np.float32)
+        for row in layout:
+            row[5] = next(told)
+            row[0] = 1 - row[5]
+        return [np.full((len(images), 8, 37), 1 / 37, np.float32), layout]
+
+    picture = np.full((200, 600, 3), 90, np.uint8)
+    plate = frame.Plate.in_box(np.array([100, 50, 300, 110, 0.1], np.float32), 0.25)
+    held = frame.Frame(picture, pictures.fit_for_detection(200, 600), frame.Options(), plates=[plate])
+    await reading.read_plates([held], infer)
+    assert plate.reading is not None
+    # Once it shows itself, it gets the views that it had missed as well.
+    assert asked[0] == 4

@@ -128,7 +128,7 @@ async def close_ups(frames: Sequence[Frame], infer: Infer) -> list[Frame]:
 async def ask(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> None:
     """The views from `start` to `stop` of all plates through both readers."""
     await _ask_slots(jobs, start, stop, infer)
-    await _ask_ocr([job for job in jobs if not job.hopeless], start, stop, infer)
+    await _ask_ocr([job for job in jobs if not job.hopeless], stop, infer)
 
 
 async def _ask_slots(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> None:
@@ -139,12 +139,13 @@ async def _ask_slots(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -
         job.layouts.append(layout)
 
 
-async def _ask_ocr(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> None:
+async def _ask_ocr(jobs: Sequence[Job], stop: int, infer: Infer) -> None:
+    """Up to the view `stop`: all those that a job has not had, as a faint plate may show itself to later views only."""
     wanted = [
         (job, rows, view)
         for job in jobs
-        for rows in (job.rows() if start == 0 else [rows for rows in (1, 2) if job.symbols[rows]])
-        for view in OCR_VIEWS[rows][start : min(stop, job.frame.options.views)]
+        for rows in ([rows for rows in (1, 2) if job.symbols[rows]] or job.rows())
+        for view in OCR_VIEWS[rows][len(job.symbols[rows]) : min(stop, job.frame.options.views)]
     ]
     answers = await batched("plate_ocr", [job.ocr_cut(view) for job, _, view in wanted], infer)
     for (job, rows, _), (symbols,) in zip(wanted, answers, strict=True):
