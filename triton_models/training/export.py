@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from network import Exported, PlateReader
+from network import CLASSES, LAYOUTS, PLACES, Exported, PlateReader
 from torch import Tensor
 from torch.nn import functional
 
@@ -45,8 +45,19 @@ def write(net: PlateReader, fitted: tuple[float, float], path: Path) -> None:
         opset_version=OPSET,
         dynamo=False,
     )
-    onnx.checker.check_model(str(path))
+    state_shapes(path)
     _prove(model, path)
+
+
+def state_shapes(path: Path) -> None:
+    """Writes the outputs' sizes into the file, where the export leaves all of them open and not only the batch."""
+    model = onnx.load(str(path))
+    for output, sizes in zip(model.graph.output, ((PLACES, CLASSES), (LAYOUTS,)), strict=True):
+        for dim, size in zip(output.type.tensor_type.shape.dim[1:], sizes, strict=True):
+            dim.Clear()
+            dim.dim_value = size
+    onnx.checker.check_model(model)
+    onnx.save(model, str(path))
 
 
 def _prove(model: Exported, path: Path) -> None:
