@@ -14,14 +14,16 @@ import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
-from tritonclient.grpc import InferenceServerClient
+from tritonclient.grpc import InferenceServerClient, InferInput
 from tritonclient.utils import InferenceServerException
 
 from cli.triton import TritonServer
 from cli.triton_server import SHARED_MEMORY, free_port, require_free, supported
 from functions.shared.errors import BrokenImage, InferenceUnavailable, Misconfigured, Unavailable
 from functions.shared.inference import (
+    Ask,
     Box,
     Effort,
     FrameReading,
@@ -83,10 +85,10 @@ def assert_same(one: FrameReading, other: FrameReading) -> None:
         for a, b in ((mine.vehicle, theirs.vehicle), (mine.plate, theirs.plate)):
             assert (a is None) == (b is None)
             if isinstance(a, VehicleSighting) and isinstance(b, VehicleSighting):
-                assert a.type == b.type
+                assert (a.type, a.color) == (b.type, b.color)
                 assert_same_box(a.box, b.box)
             if isinstance(a, PlateReading) and isinstance(b, PlateReading):
-                assert (a.text, a.format) == (b.text, b.format)
+                assert (a.text, a.format, a.rows, set(a.lattice)) == (b.text, b.format, b.rows, set(b.lattice))
                 assert a.confidence == pytest.approx(b.confidence, abs=0.02)
                 assert_same_box(a.box, b.box)
 
@@ -104,6 +106,28 @@ async def test_the_same_answers_on_brazilian_plates(triton: Inference, embedded:
     for (data, expected), reading in zip(pictures, together, strict=True):
         assert expected in {o.plate.text for o in reading.observations if o.plate}
         assert_same(reading, await embedded.read(data))
+
+
+async def test_what_a_camera_asks_for_reaches_the_server(triton: Inference, embedded: Inference) -> None:
+    """Frames of one batch may ask for different things."""
+    asks = [Ask(formats=("ar_old",)), Ask(min_plate_height=300), Ask(formats=("any",), min_plate_height=5), None]
+    seen = []
+    for engine in (triton, embedded):
+        readings = await asyncio.gather(*(engine.read(photograph(), ask) for ask in asks))
+        seen.append([{(o.plate.text, o.plate.format) for o in r.observations if o.plate} for r in readings])
+        assert all(len({o.vehicle.box for o in r.observations if o.vehicle}) >= 2 for r in readings)
+    plain = {("NO23456", None), ("MLB803", None)}
+    assert seen[0] == seen[1] == [{("NO23456", None), ("MLB803", "ar_old")}, set(), plain, plain]
+
+
+def test_a_request_that_asks_for_nonsense_is_refused_alone(server: TritonServer) -> None:
+    frame = InferInput("jpeg", [1, 1], "BYTES")
+    frame.set_data_from_numpy(np.array([[photograph()]], dtype=np.object_))
+    with InferenceServerClient(server.url.removeprefix("grpc://")) as client:
+        for parameters in ({"formats": '["xx_new"]'}, {"formats": "no JSON"}, {"min_plate_height": '"high"'}):
+            with pytest.raises(InferenceServerException, match="parameters: "):
+                client.infer("alpr", [frame], parameters=parameters)
+        assert client.infer("alpr", [frame]).as_numpy("observations") is not None
 
 
 async def test_a_broken_picture_fails_alone(triton: Inference) -> None:
