@@ -86,7 +86,7 @@ def _joint(readings: Sequence[Reading], formats: Sequence[str]) -> Vote:
         scores[text] = (own if own > -inf else 0.0) + sum(item.belief(text) for item in said)
     # The texts that nobody named share what is left of the sum; readings without a lattice are all against them.
     against = sum(item.weight * WORST for item in others)
-    rest = max(0.0, 1.0 - named) * exp(min(0.0, whole + against - max(scores.values())))
+    rest = max(0.0, 1.0 - named) * exp(whole + against - max(scores.values()))
     return _vote(scores, rest, readings, formats, summed)
 
 

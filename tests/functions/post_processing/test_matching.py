@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.post_processing.matching import match
@@ -14,6 +14,7 @@ GAINS = st.integers(0, 4).flatmap(
 )
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(GAINS)
 def test_no_other_pairing_gains_more(gains: list[list[float]]) -> None:
     found = match(gains)

@@ -117,6 +117,7 @@ def test_what_a_passage_tells_does_not_depend_on_the_order_of_its_rows(
         assert portrait(mixed, (WIDTH, HEIGHT)) == portrait(track.gained, (WIDTH, HEIGHT))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.floats(0.01, 0.99), min_size=1, max_size=3 * MAX_SIGHTINGS), st.integers(0, 3 * MAX_SIGHTINGS))
 def test_what_is_remembered_of_a_beginning_and_the_rest_is_what_is_remembered_of_all(
     scores: list[float], cut: int

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from functions.post_processing.plates import Reading, distance, nearest
@@ -67,6 +67,7 @@ def test_length_is_decided_by_the_readings_too() -> None:
     assert found.text == "ABC1D23"
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(READINGS)
 def test_a_vote_keeps_its_promises(readings: list[Reading]) -> None:
     found = vote(readings)
@@ -77,6 +78,7 @@ def test_a_vote_keeps_its_promises(readings: list[Reading]) -> None:
     assert len({item.text for item in found.candidates}) == len(found.candidates) <= 5
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(READINGS)
 def test_the_order_of_the_readings_does_not_matter(readings: list[Reading]) -> None:
     turned = list(reversed(readings))
@@ -97,6 +99,7 @@ def test_distance_by_what_readers_mistake(one: str, other: str, expected: float)
     assert distance(one, other) == distance(other, one) == pytest.approx(expected)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(TEXTS, TEXTS)
 def test_distance_is_a_distance(one: str, two: str) -> None:
     assert distance(one, one) == 0
