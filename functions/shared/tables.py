@@ -218,7 +218,7 @@ class Correction(Table):
 
 
 class ProcessedFrame(Table):
-    """Frames that were read: a frame delivered twice changes nothing. `seen`: what passages of late frames need of it."""
+    """Frames that were read, so that one delivered twice changes nothing. `seen`: what late frames' passages need."""
 
     __tablename__ = "processed_frames"
     __table_args__ = (Index("ix_processed_frames_camera", "camera_id", "captured_at"),)

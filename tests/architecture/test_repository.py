@@ -58,8 +58,11 @@ def test_nothing_foreign_is_tracked(what: str) -> None:
 
 def test_nothing_made_is_tracked() -> None:
     made = {".onnx", ".pt", ".h5", ".pyc", ".db", ".mp4", ".whl", ".so"}
-    assert [file for file in tracked() if file.suffix in made or file.name == ".env"] == []
-    large = [file for file in tracked() if file.stat().st_size > 1_000_000]
+    # The one network that is our own: its weights are trained by triton_models/training and committed with their log.
+    own = ROOT / "triton_models" / "plate_reader" / "1" / "model.onnx"
+    assert [file for file in tracked() if (file.suffix in made or file.name == ".env") and file != own] == []
+    assert own.stat().st_size < 4_000_000
+    large = [file for file in tracked() if file.stat().st_size > 1_000_000 and file != own]
     assert large == [], "large files make every clone slow"
 
 
