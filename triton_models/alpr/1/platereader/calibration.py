@@ -1,6 +1,10 @@
 """The numbers that were fitted on labelled plates: each reader's powers, and what a posterior is worth.
 
-They come from triton_models/training/calibrate.py (drawn plates, half of them hard, read by the real models).
+They come from triton_models/training/calibrate.py: drawn plates, half of them hard, read by the real models. Its search
+alone trusts the second reader, which learnt from such plates, more (1.3 against 0.6). The powers here are the best of
+nine settings on those and on photographs of OpenALPR-BR together, shrunk to plates of 52 to 90 pixels: 159 of 171
+right, 146 with either reader alone. CURVE was then fitted on 1,200 drawn plates: of 1,200 others, those above 0.99 were
+right in 99.8 %, those from 0.8 to 0.9 in 75 %.
 """
 
 from __future__ import annotations
@@ -14,12 +18,12 @@ if TYPE_CHECKING:
     from .joint import Reading
     from .priors import Looks
 
-OCR_TRUST, OCR_FAITH = 1.0, 1.0
-SLOT_TRUST, SLOT_FAITH = 0.6, 0.8
-LAYOUT_POWER, BAND_POWER = 1.0, 1.0
-FOREIGN = 5.5
+OCR_TRUST, OCR_FAITH = 1.0, 0.5
+SLOT_TRUST, SLOT_FAITH = 1.0, 0.8
+LAYOUT_POWER, BAND_POWER = 1.3, 1.0
+FOREIGN = 6.0
 """Log odds of free text against the formats asked for above which none of them is believed."""
-CURVE = (0.0, 1.0, 0.0, 0.0, 0.0)
+CURVE = (-0.668, 0.803, 1.026, 0.437, 1.968)
 """Weights of `features` in the log odds that a text is right."""
 _LEAST = 1e-3
 
