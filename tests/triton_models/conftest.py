@@ -78,3 +78,8 @@ def finding() -> ModuleType:
 @pytest.fixture(scope="session")
 def reading() -> ModuleType:
     return part("reading")
+
+
+@pytest.fixture(scope="session")
+def sifting() -> ModuleType:
+    return part("sifting")

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import ModuleType
 from typing import Any
 
 import cv2
 import numpy as np
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 
@@ -24,6 +25,25 @@ async def engine() -> AsyncIterator[Inference]:
     engine = open_inference(None, ensure_models(), max_in_flight=8, timeout_s=60)
     yield engine
     await engine.close()
+
+
+Infer = Callable[[str, NDArray[Any]], Awaitable[Sequence[NDArray[Any]]]]
+
+
+@pytest.fixture(scope="module")
+def models() -> Infer:
+    """The repository's models, called as the pipeline calls them."""
+    repository = ensure_models()
+    sessions: dict[str, Any] = {}
+
+    async def infer(model: str, images: NDArray[Any]) -> Sequence[NDArray[Any]]:
+        if model not in sessions:
+            path = str(repository / model / "1" / "model.onnx")
+            sessions[model] = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        found: Sequence[NDArray[Any]] = sessions[model].run(None, {"images": images})
+        return found
+
+    return infer
 
 
 def jpeg(picture: NDArray[Any]) -> bytes:
@@ -159,3 +179,23 @@ async def test_a_faint_plate_that_only_later_views_show_is_read_too(
     assert plate.reading is not None
     # Once it shows itself, it gets the views that it had missed as well.
     assert asked[0] == 4
+
+
+async def test_a_box_that_is_far_too_large_is_drawn_in(
+    frame: ModuleType, pictures: ModuleType, sifting: ModuleType, models: Infer
+) -> None:
+    """As detectors put them about motorcycles' plates; where no cut shows a plate a faint box is dropped."""
+    data = with_plate(two_rows("RIO2A18", PlateStyle.MERCOSUL), TWO_ROWS)
+    picture = pictures.decode(data)
+    low, high = TWO_ROWS.min(axis=0), TWO_ROWS.max(axis=0)
+    margin = 0.25 * (high - low)
+    loose = frame.Plate.in_box(np.array([*(low - margin), *(high + margin), 0.5], np.float32), 0.25)
+    wall = frame.Plate.in_box(np.array([30, 20, 130, 90, 0.01], np.float32), 0.25)
+    held = frame.Frame(picture, pictures.fit_for_detection(*picture.shape[:2]), frame.Options(), plates=[loose, wall])
+    before = loose.found.copy()
+    await sifting.sift([held], models)
+    assert [id(plate) for plate in held.plates] == [id(loose)]
+    area, was = (np.prod(box[2:] - box[:2]) for box in (loose.found, before))
+    assert area < 0.7 * was
+    assert (loose.found[:2] < low + 0.1 * (high - low)).all()
+    assert (loose.found[2:] > high - 0.1 * (high - low)).all()

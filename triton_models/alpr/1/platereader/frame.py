@@ -66,6 +66,11 @@ class Plate:
         """From a detector's row (x1, y1, x2, y2, score, ...); below the score `least` it is faint."""
         return cls(row[:4], float(row[4]), geometry.box_corners(row), faint=float(row[4]) < least)
 
+    def move(self, box: Array) -> None:
+        """Put the plate into another box [4]; what was known of its corners is forgotten."""
+        self.found = np.asarray(box, np.float32)
+        self.corners, self.cornered = geometry.box_corners(self.found), False
+
     @property
     def convincing(self) -> bool:
         """Whether it was read as a plate of a format, more likely so than not."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from . import finding, pictures, reading
+from . import finding, pictures, reading, sifting
 from .describe import VEHICLE_TYPES, described
 from .frame import MAX_BATCH, OUTPUTS, Clock, Frame, Infer, Options
 
@@ -51,7 +51,7 @@ async def _read(frames: Sequence[Frame], infer: Infer, clock: Clock) -> None:
     clock.lap("detect")
     thorough = [frame for frame in frames if frame.options.fallback]
     await finding.look_again(thorough, infer)
-    await reading.sift(thorough, infer)
+    await sifting.sift(thorough, infer)
     await finding.find_corners(frames, infer)
     await finding.corners_in_vehicles([frame for frame in thorough if not frame.plates], infer)
     clock.lap("corners")
@@ -61,9 +61,9 @@ async def _read(frames: Sequence[Frame], infer: Infer, clock: Clock) -> None:
 
 
 async def _read_close_ups(frames: Sequence[Frame], infer: Infer) -> None:
-    near = await reading.close_ups(frames, infer)
+    near = await sifting.close_ups(frames, infer)
     await finding.look_at_close_ups(near, infer)
-    await reading.sift(near, infer)
+    await sifting.sift(near, infer)
     await finding.find_corners(near, infer)
     await reading.read_plates(near, infer)
 

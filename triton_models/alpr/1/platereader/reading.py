@@ -12,14 +12,12 @@ import numpy as np
 from . import calibration, decoding, finding, formats, geometry, joint, priors, slots, views
 from .decoding import Array
 from .frame import Frame, Infer, Plate, batched
+from .sifting import NO_PLATE, TWO_ROWS
 
 TOGETHER = 2
 """How many cuts of a plate are read before it is asked whether they suffice."""
 SURE = 0.97
 CUT_OFF = 0.3
-TWO_ROWS = 2.2
-"""A plate that is less than so many times as wide as high may have two rows (motorcycles: 1.2 to 1.4)."""
-NO_PLATE = 0.5
 UNLIKELY = 0.02
 """Rows that the layout holds for less likely than this are not read."""
 OCR_VIEWS: dict[int, Sequence[views.View | views.RowsView]] = {1: views.VIEWS, 2: views.ROWS_VIEWS}
@@ -97,32 +95,6 @@ async def read_plates(frames: Sequence[Frame], infer: Infer) -> None:
     for frame in frames:
         frame.plates = [plate for plate in frame.plates if plate.convincing or not plate.faint]
         finding.drop_doubles(frame)
-
-
-async def sift(frames: Sequence[Frame], infer: Infer) -> None:
-    """Drop the faint plates where the second reader sees none, before more is spent on them."""
-    faint = [(frame, plate) for frame in frames for plate in frame.plates if plate.faint and plate.reading is None]
-    cuts = []
-    for frame, plate in faint:
-        box = geometry.box_corners(plate.found)
-        cuts.append(views.slot(frame.picture, box, box, views.SIFT_VIEW))
-    answers = await batched("plate_reader", cuts, infer)
-    seen = {id(plate) for (_, plate), (_, layout) in zip(faint, answers, strict=True) if layout[5] < NO_PLATE}
-    for frame in frames:
-        frame.plates = [plate for plate in frame.plates if not plate.faint or id(plate) in seen]
-
-
-async def close_ups(frames: Sequence[Frame], infer: Infer) -> list[Frame]:
-    """Those of the frames that the second reader holds for a picture of one plate: the whole, or its middle."""
-    if not frames:
-        return []
-    cuts = []
-    for frame in frames:
-        whole = geometry.box_corners(np.array((0, 0, *frame.size), np.float32))
-        cuts += [views.slot(frame.picture, whole, whole, view) for view in views.CLOSE_UP_VIEWS]
-    answers = await batched("plate_reader", cuts, infer)
-    seen = np.array([layout[5] for _, layout in answers]).reshape(len(frames), -1)
-    return [frame for frame, none in zip(frames, seen, strict=True) if none.min() < NO_PLATE]
 
 
 async def ask(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> None:

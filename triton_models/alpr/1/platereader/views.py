@@ -52,6 +52,9 @@ SLOT_VIEWS = (
 """What plate_reader sees: the whole plate, one row or two."""
 SIFT_VIEW = View(True, 0.06, 0.06, 0.06, 0.06)
 """What it sees of a box that may be no plate."""
+SHRINKS = ((0.83, 0.83), (0.68, 0.68), (0.7, 0.5), (0.87, 0.66))
+"""Parts of a box's width and height: boxes about motorcycles' plates, and close-ups, are often far too large."""
+SHRUNK_VIEWS = tuple(View(True, (w - 1) / 2, (h - 1) / 2, (w - 1) / 2, (h - 1) / 2) for w, h in SHRINKS)
 CLOSE_UP_VIEWS = (View(True, 0, 0, 0, 0), View(True, -0.18, -0.18, -0.18, -0.18))
 """What it sees of a whole picture that may be a plate."""
 
