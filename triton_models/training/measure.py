@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from batches import Validation
 from synthesis import CHARACTERS, LAYOUTS
 from torch import Tensor
-
-from data import Validation
 
 HEIGHTS = (0, 20, 28, 40, 60, 1000)
 

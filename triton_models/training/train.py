@@ -31,12 +31,11 @@ from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
+import batches
 import export
 import fonts
 from measure import Figures, figures, texts_of
 from network import PlateReader, weight_count
-
-import data
 
 Array = NDArray[Any]
 HERE = Path(__file__).resolve().parent
@@ -50,7 +49,7 @@ _log = logging.getLogger("training")
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="train the plate reader")
     parser.add_argument("--seed", type=int, default=7, help="of the data, their order and the first weights")
-    parser.add_argument("--chunks", type=int, default=120, help=f"of {data.PICTURES} pictures, each cropped twice")
+    parser.add_argument("--chunks", type=int, default=120, help=f"of {batches.PICTURES} pictures, each cropped twice")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     parser.add_argument("--hours", type=float, default=2.0, help="stop then, whatever is left")
@@ -147,7 +146,7 @@ class Run:
         if options.resume:
             self.net.load_state_dict(torch.load(options.resume))
         self.average = Average(self.net)
-        self.held = data.validation(1500)
+        self.held = batches.validation(1500)
         self.real = real(options.check)
         self.history: list[dict[str, Any]] = []
         self.started = time.monotonic()
@@ -160,12 +159,12 @@ class Run:
         optimizer = torch.optim.AdamW(
             [{"params": decay, "weight_decay": 0.03}, {"params": plain, "weight_decay": 0.0}], fused=True
         )
-        steps = options.chunks * 4 * data.PICTURES // BATCH
+        steps = options.chunks * 4 * batches.PICTURES // BATCH
         generator = torch.Generator().manual_seed(options.seed)
         faces = fonts.faces(fonts.fetch(options.fonts))
-        incoming = data.chunks(options.seed, options.chunks, faces, options.workers)
+        incoming = batches.chunks(options.seed, options.chunks, faces, options.workers)
         recent = 0.0
-        for step, (crops, places, layouts) in enumerate(data.batches(incoming, BATCH, options.seed)):
+        for step, (crops, places, layouts) in enumerate(batches.batches(incoming, BATCH, options.seed)):
             for group in optimizer.param_groups:
                 group["lr"] = rate(step, steps)
             x = varied(crops, generator)
@@ -203,16 +202,17 @@ class Run:
         net = self.average.net
         fitted = export.temperatures(logits(net, self.held.crops), self.held)
         export.write(net, fitted, self.options.out)
-        judged = data.validation(3000)
+        judged = batches.validation(3000)
         found: Figures = figures(logits(net, judged.crops), judged, fitted)
         log = {
-            "learned_from": "drawn plates only; `real` in the history counts pictures that were only ever measured on",
+            "learned_from": "drawn plates only; `real` in the history counts photographs that were never learned from, "
+            "but whose errors steered how the old face is drawn",
             "seed": self.options.seed,
             "chunks": self.options.chunks,
             "weights": weight_count(net),
             "seconds": round(time.monotonic() - self.started),
             "crops_seen": self.seen,
-            "pictures_drawn": self.options.chunks * data.PICTURES,
+            "pictures_drawn": self.options.chunks * batches.PICTURES,
             "temperatures": {"characters": fitted[0], "layout": fitted[1]},
             "torch": torch.__version__,
             "sha256": hashlib.sha256(self.options.out.read_bytes()).hexdigest(),
