@@ -27,8 +27,8 @@ def synthesis() -> ModuleType:
 
 @pytest.fixture(scope="module")
 def data(synthesis: ModuleType) -> ModuleType:
-    """The trainer's data.py, which needs no torch."""
-    spec = importlib.util.spec_from_file_location("_training_data", TRAINING / "data.py")
+    """The trainer's batches.py, which needs no torch."""
+    spec = importlib.util.spec_from_file_location("_training_batches", TRAINING / "batches.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
