@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import signal
 
-from capture.metrics import Server
+from capture.metrics import page_of
 from capture.pod import Pod, pod_name
 from functions.shared import logs
 from functions.shared.bus import Bus, connect, ensure_topology
@@ -26,7 +26,7 @@ async def run(settings: CaptureSettings, stop: asyncio.Event) -> None:
         return
     try:
         pod = Pod(settings, bus, vault)
-        server = Server(pod, settings.metrics_host, settings.metrics_port) if settings.metrics_port else None
+        server = page_of(pod, settings.metrics_host, settings.metrics_port) if settings.metrics_port else None
         try:
             await pod.run(stop)
         finally:

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
 from capture.keeper import Keeper
 from capture.pod import Pod
 from functions.shared.contracts import CameraState
-from functions.shared.errors import Misconfigured
+from functions.shared.side_page import SidePage
 
 STUCK_S = 10.0
 DROPS = ("still", "late", "bus", "stale", "encode", "lease")
@@ -69,46 +65,16 @@ def _gauges(keepers: list[Keeper]) -> Iterator[Metric]:
     yield from (up, age, mode)
 
 
-class Server:
-    """Serves in a thread until `close`. Raises Misconfigured when the port is in use."""
+def page_of(pod: Pod, host: str, port: int) -> SidePage:
+    """What a pod says of itself, until `close`. Raises Misconfigured when the port is in use."""
+    registry = CollectorRegistry()
+    registry.register(PodCollector(pod))
 
-    def __init__(self, pod: Pod, host: str, port: int) -> None:
-        registry = CollectorRegistry()
-        registry.register(PodCollector(pod))
+    def health() -> tuple[bool, str]:
+        well = time.monotonic() - pod.watched_at < STUCK_S
+        return well, "ok" if well else "the event loop hangs"
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                path = self.path.split("?")[0]
-                if path == "/metrics":
-                    self._answer(200, generate_latest(registry), CONTENT_TYPE_LATEST)
-                elif path == "/_/health":
-                    well = time.monotonic() - pod.watched_at < STUCK_S
-                    self._answer(200 if well else 503, b"ok\n" if well else b"the event loop hangs\n", "text/plain")
-                elif path == "/_/ready":
-                    self._answer(200 if pod.bus.connected else 503, b"", "text/plain")
-                else:
-                    self._answer(404, b"not found\n", "text/plain")
+    def ready() -> tuple[bool, str]:
+        return pod.bus.connected, "ok" if pod.bus.connected else "the bus is away"
 
-            def _answer(self, code: int, body: bytes, kind: str) -> None:
-                self.send_response(code)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: Any) -> None:
-                return
-
-        try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
-        except OSError as error:
-            mend = "set GTV_METRICS_PORT to a free port, or 0 for none"
-            raise Misconfigured(
-                f"GTV_METRICS_PORT: {host}:{port} cannot be bound ({error.strerror})", mend=mend
-            ) from None
-        self.port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    return SidePage(registry, {"/_/health": health, "/_/ready": ready}, (host, port), "GTV_METRICS_PORT")

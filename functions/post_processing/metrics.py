@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import Iterator
+
 from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS = (0.05, 0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0, 8.0, 13.0, 20.0)
@@ -27,3 +31,18 @@ FINAL_SECONDS = Histogram(
     buckets=_SECONDS,
 )  # fmt: skip
 WAITING = Gauge("gtv_reader_frames_waiting", "Frames that no reader has finished: the lag that scales the readers")
+STEP_SECONDS = Counter(
+    "gtv_reader_step_seconds_total",
+    "Seconds that frames spent in each step; frames overlap",
+    ["step"],
+)
+
+
+@contextlib.contextmanager
+def step(name: str) -> Iterator[None]:
+    """Count the time of the block, waiting included, as that of a step."""
+    started = time.perf_counter()
+    try:
+        yield
+    finally:
+        STEP_SECONDS.labels(name).inc(time.perf_counter() - started)

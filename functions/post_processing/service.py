@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -14,7 +15,7 @@ from sqlalchemy.exc import IntegrityError
 
 from functions.post_processing import closing, metrics, repository, snapshots
 from functions.post_processing.cameras import CameraRules, Cameras
-from functions.post_processing.derivation import derive
+from functions.post_processing.derivation import Derived, Scene, derive
 from functions.post_processing.recording import Recorder, Times, Written, wanted_pictures, with_stored_pictures
 from functions.post_processing.scene import Scenes
 from functions.post_processing.seeing import Seen, seen_in
@@ -47,6 +48,14 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     TOO_OLD = "too_old"
     IN_FUTURE = "in_future"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What was derived before the lock: it holds as long as the scene under the lock is the same."""
+
+    scene: Scene
+    derived: Derived
 
 
 class _PicturesWanted(Exception):
@@ -84,13 +93,16 @@ class FrameService:
         if useless is not None:
             metrics.DROPPED.labels(useless).inc()
             return useless
-        async with self.db.read() as session:
-            known = await repository.is_processed(session, meta.id)
+        with metrics.step("known"):
+            async with self.db.read() as session:
+                known = await repository.is_processed(session, meta.id)
         if known:
             return self._duplicate()
         rules = await self._cameras.of(meta.camera_id)
-        with metrics.INFERENCE_SECONDS.time():
+        with metrics.INFERENCE_SECONDS.time(), metrics.step("inference"):
             reading = await self.inference.read(jpeg, rules.ask)
+        for name, spent in reading.timings_ms.items():
+            metrics.STEP_SECONDS.labels(f"inference: {name}").inc(spent / 1000)
         outcome = await self._settle(meta, jpeg, seen_in(meta, reading, rules.zones), rules)
         if outcome is Outcome.RECORDED:
             metrics.READ.inc()
@@ -117,14 +129,17 @@ class FrameService:
         another worker changes the passages in between, the transaction gives up and asks for what it misses.
         """
         stored: set[str] = set()
+        planned: Plan | None = None
         if seen.frame.sightings:
-            async with self.db.read() as session:
-                around = await self._scenes.around(session, seen.frame, meta.camera_id)
-            derived = derive(around.scene, self.settings.passage_gap_s)
-            await self._store_pictures(jpeg, wanted_pictures(derived, meta.id, stored), seen, stored)
+            with metrics.step("plan"):
+                async with self.db.read() as session:
+                    around = await self._scenes.around(session, seen.frame, meta.camera_id)
+                planned = Plan(around.scene, derive(around.scene, self.settings.passage_gap_s))
+            await self._store_pictures(jpeg, wanted_pictures(planned.derived, meta.id, stored), seen, stored)
         for _ in range(_TRIES):
             try:
-                return await self._record(meta, seen, stored, rules)
+                with metrics.step("record"):
+                    return await self._record(meta, seen, stored, rules, planned)
             except _PicturesWanted as wanted:
                 await self._store_pictures(jpeg, wanted.sightings, seen, stored)
             except IntegrityError:
@@ -134,13 +149,16 @@ class FrameService:
                 return self._duplicate()
         raise RuntimeError("the passages of a camera would not hold still")
 
-    async def _record(self, meta: FrameMeta, seen: Seen, stored: set[str], rules: CameraRules) -> Outcome:
+    async def _record(
+        self, meta: FrameMeta, seen: Seen, stored: set[str], rules: CameraRules, planned: Plan | None
+    ) -> Outcome:
         async with self.db.transaction() as session:
             await lock_camera(session, meta.camera_id)
             if await repository.is_processed(session, meta.id):
                 return self._duplicate()
             around = await self._scenes.around(session, seen.frame, meta.camera_id)
-            derived = derive(around.scene, self.settings.passage_gap_s)
+            same = planned is not None and planned.scene == around.scene
+            derived = planned.derived if planned and same else derive(around.scene, self.settings.passage_gap_s)
             wanted = wanted_pictures(derived, meta.id, stored)
             if wanted:
                 raise _PicturesWanted(wanted)
@@ -165,13 +183,15 @@ class FrameService:
     async def _store_pictures(self, jpeg: bytes, wanted: Sequence[Sighting], seen: Seen, stored: set[str]) -> None:
         if not wanted:
             return
-        made = await asyncio.to_thread(_pictures, jpeg, wanted, seen)
-        for sighting, (vehicle, plate) in zip(wanted, made, strict=True):
-            assert sighting.snapshot_key is not None
-            await self._store.put(sighting.snapshot_key, vehicle)
-            if plate is not None and sighting.plate_snapshot_key is not None:
-                await self._store.put(sighting.plate_snapshot_key, plate)
-            stored.add(sighting.snapshot_key)
+        with metrics.step("pictures"):
+            made = await asyncio.to_thread(_pictures, jpeg, wanted, seen)
+        with metrics.step("store"):
+            for sighting, (vehicle, plate) in zip(wanted, made, strict=True):
+                assert sighting.snapshot_key is not None
+                await self._store.put(sighting.snapshot_key, vehicle)
+                if plate is not None and sighting.plate_snapshot_key is not None:
+                    await self._store.put(sighting.plate_snapshot_key, plate)
+                stored.add(sighting.snapshot_key)
 
     async def sweep(self, *, idle: bool) -> int:
         """Close passages that have ended; returns how many. `idle`: no frame waits to be read."""

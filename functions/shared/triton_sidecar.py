@@ -8,14 +8,12 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from functions.shared import logs
 from functions.shared.errors import Misconfigured
 from functions.shared.exits import exit_code
+from functions.shared.side_page import SidePage
 from functions.shared.triton_asking import Asker
 from functions.shared.triton_guard import Guard
 from functions.shared.triton_view import View
@@ -24,44 +22,15 @@ log = logs.get("triton_guard")
 SHARED_MEMORY = Path("/dev/shm")
 
 
-class Page:
-    """/_/health, /_/ready and /metrics of a guard, in threads of their own."""
+def page_of(guard: Guard, host: str, port: int) -> SidePage:
+    """What a guard says of the models. Raises Misconfigured when the address cannot be bound."""
 
-    def __init__(self, guard: Guard, host: str, port: int) -> None:
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if self.path == "/metrics":
-                    self._answer(200, generate_latest(guard.metrics.registry), CONTENT_TYPE_LATEST)
-                elif self.path in ("/_/health", "/_/ready"):
-                    well = not guard.hopeless if self.path == "/_/health" else guard.ready
-                    down = ", ".join(f"{name} for {spent:.0f} s" for name, spent in guard.down.items())
-                    text = f"does not answer: {down}\n" if down else "every model answers\n" if well else "not ready\n"
-                    self._answer(200 if well else 503, text.encode(), "text/plain; charset=utf-8")
-                else:
-                    self._answer(404, b"not found\n", "text/plain; charset=utf-8")
+    def said(well: bool) -> tuple[bool, str]:
+        down = ", ".join(f"{name} for {spent:.0f} s" for name, spent in guard.down.items())
+        return well, f"does not answer: {down}" if down else "every model answers" if well else "not ready"
 
-            def _answer(self, code: int, body: bytes, kind: str) -> None:
-                self.send_response(code)
-                self.send_header("Content-Type", kind)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, format: str, *args: object) -> None:
-                return
-
-        try:
-            self._server = ThreadingHTTPServer((host, port), Handler)
-        except OSError as error:
-            raise Misconfigured(
-                f"--listen: {host}:{port} cannot be bound ({error.strerror})", mend="choose another port"
-            ) from None
-        self.port = self._server.server_port
-        threading.Thread(target=self._server.serve_forever, name="guard-page", daemon=True).start()
-
-    def close(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+    states = {"/_/health": lambda: said(not guard.hopeless), "/_/ready": lambda: said(guard.ready)}
+    return SidePage(guard.metrics.registry, states, (host, port), "--listen")
 
 
 def main(argv: Sequence[str]) -> int:
@@ -77,7 +46,7 @@ def main(argv: Sequence[str]) -> int:
         # Beside its parent it ends when that has ended, and not before: both hear a terminal's Ctrl-C.
         signal.signal(number, signal.SIG_IGN if options.parent else lambda *_: guard.stop())
     try:
-        page = Page(guard, *_address(options.listen)) if options.listen else None
+        page = page_of(guard, *_address(options.listen)) if options.listen else None
     except Misconfigured as error:
         log.error("guard_cannot_start", reason=error.message)
         return exit_code(error)

@@ -67,7 +67,10 @@ async def test_a_small_run_counts_every_frame_and_adds_up(models: Path, folder: 
     assert sum(report.cpu_ms.values()) == pytest.approx(report.cpu_ms_total, abs=0.1)
     parts = {"publisher", "nats", "functions: event loop", "functions: other threads"}
     assert set(report.cpu_ms) == (parts | {"triton"} if engine == "triton" else parts)
-    assert all(spent > 0 for spent in report.cpu_ms.values())
+    # The bus and the publisher may spend less on so few frames than the 10 ms that the kernel counts in.
+    assert min(report.cpu_ms.values()) >= 0
+    assert report.cpu_ms["functions: other threads"] > 0
+    assert {"known", "inference", "plan", "record", "pictures", "store"} <= set(report.steps_ms)
     assert set(report.cpu_ms_by_model) == set(report.pictures_by_model) == set(report.batch_by_model)
     assert report.pictures_by_model["vehicle_detector"] >= 4
     for spread in (report.ratio, report.ratio_reader, report.ratio_cpu):

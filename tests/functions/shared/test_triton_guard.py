@@ -14,7 +14,7 @@ from functions.shared.errors import Misconfigured
 from functions.shared.triton_asking import Asker, Counts, Failed, question
 from functions.shared.triton_errors import kind_of
 from functions.shared.triton_guard import HOPELESS_S, IDLE_S, START_S, Guard
-from functions.shared.triton_sidecar import Page, main
+from functions.shared.triton_sidecar import main, page_of
 from functions.shared.triton_view import View
 
 DEAD = "Stub process '{}_0_0' is not healthy."
@@ -203,7 +203,7 @@ def test_without_a_view_it_only_watches(server: Server, clock: Clock) -> None:
 
 
 def test_its_page_tells_probes(guard: Guard, server: Server, clock: Clock) -> None:
-    page = Page(guard, "127.0.0.1", 0)
+    page = page_of(guard, "127.0.0.1", 0)
 
     def get(path: str) -> tuple[int, str]:
         try:
@@ -227,7 +227,7 @@ def test_its_page_tells_probes(guard: Guard, server: Server, clock: Clock) -> No
         assert 'gtv_triton_model_up{model="plate_ocr"} 0.0' in get("/metrics")[1]
         assert get("/")[0] == 404
         with pytest.raises(Misconfigured, match="cannot be bound"):
-            Page(guard, "127.0.0.1", page.port)
+            page_of(guard, "127.0.0.1", page.port)
     finally:
         page.close()
 
