@@ -15,11 +15,13 @@ from collections.abc import Sequence
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from functions.alerts import handler as alerts
 from functions.auth import handler as auth
 from functions.cameras import handler as cameras
 from functions.console import handler as console
 from functions.ingest import handler as ingest
 from functions.post_processing import handler as post_processing
+from functions.retention import handler as retention
 from functions.search import handler as search
 from functions.shared import logs
 from functions.shared.config import ReaderSettings, load
@@ -27,6 +29,7 @@ from functions.shared.context import Context
 from functions.shared.errors import GTVisionError
 from functions.shared.exits import BUG, OK, exit_code
 from functions.shared.web import Startup, Worker, create_app
+from functions.webhooks import handler as webhooks
 
 log = logs.get("embedded")
 
@@ -41,9 +44,14 @@ def open_context() -> Context:
 
 
 # Auth comes first: it makes the keys and the first admin before anybody asks.
-STARTUP: list[Startup] = [*auth.startup, *cameras.startup]
-WORKERS: list[Worker] = [*cameras.workers, *post_processing.workers, *search.workers, *console.workers]
-ROUTERS = [room.router for room in (auth, cameras, ingest, post_processing, search, console)]
+STARTUP: list[Startup] = [*auth.startup, *cameras.startup, *alerts.startup, *webhooks.startup, *retention.startup]
+WORKERS: list[Worker] = [
+    *cameras.workers, *post_processing.workers, *search.workers, *alerts.workers, *webhooks.workers,
+    *retention.workers, *console.workers,
+]  # fmt: skip
+ROUTERS = [
+    room.router for room in (auth, cameras, ingest, post_processing, search, alerts, webhooks, retention, console)
+]
 app = create_app("embedded", ROUTERS, open_context=open_context, startup=STARTUP, workers=WORKERS)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import SecretStr
 
 from functions.shared import config
-from functions.shared.access import ACCESS
+from functions.shared.access import ACCESS, Role
 from functions.shared.topology import BUCKETS, CONSUMERS, STREAMS
 from infra import stack, workloads
 
@@ -98,12 +98,17 @@ def functions() -> str:
 
 
 def routes() -> str:
-    """Every route with the least role that may call it."""
+    """Every route with the roles that may call it, and the permission by which an API key may."""
     rows = []
-    for route, least in ACCESS.items():
+    for route, rule in ACCESS.items():
         method, _, path = route.partition(" ")
-        rows.append((method, f"`{path}`", "everybody" if least is None else least.name.lower()))
-    return table(("method", "path", "least role"), rows)
+        roles = "everybody" if rule is None else _roles(rule.roles)
+        rows.append((method, f"`{path}`", roles, f"`{rule.permission}`" if rule and rule.permission else ""))
+    return table(("method", "path", "roles", "permission of keys"), rows)
+
+
+def _roles(roles: frozenset[Role]) -> str:
+    return "all roles" if roles == frozenset(Role) else ", ".join(role.value for role in Role if role in roles)
 
 
 def models() -> str:

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
 from functions.auth.passwords import MAX_LENGTH
 from functions.shared.tables import User
 
-RoleName = Literal["admin", "operator", "viewer"]
+RoleName = Literal["admin", "operator", "viewer", "integrator"]
 USERNAME = r"^[a-z0-9][a-z0-9._-]{1,63}$"
 
 

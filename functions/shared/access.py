@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
-from enum import IntEnum
+from dataclasses import dataclass
+from enum import StrEnum
 
 
-class Role(IntEnum):
-    """Each role may do what the ones below it may."""
+class Role(StrEnum):
+    """Operator may do what a viewer may, admin everything. An integrator is a machine: it reads detections, brings
+    frames and reads in, and keeps its own webhooks."""
 
-    VIEWER = 1
-    OPERATOR = 2
-    ADMIN = 3
+    INTEGRATOR = "integrator"
+    VIEWER = "viewer"
+    OPERATOR = "operator"
+    ADMIN = "admin"
 
     @classmethod
     def of(cls, name: str) -> Role:
+        """Raises KeyError for a name that is no role."""
         return cls[name.upper()]
+
+
+ADMINS = frozenset({Role.ADMIN})
+OPERATORS = ADMINS | {Role.OPERATOR}
+STAFF = OPERATORS | {Role.VIEWER}
+MACHINES = OPERATORS | {Role.INTEGRATOR}
+EVERYONE = STAFF | {Role.INTEGRATOR}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may call a route: people of these roles, and such API keys of theirs as have `permission` ("": none)."""
+
+    roles: frozenset[Role]
+    permission: str = ""
 
 
 PUBLIC = None
@@ -23,8 +42,8 @@ PUBLIC = None
 # who they are: some MB of it would hold up the process for seconds.
 FILES = frozenset({"/api/ingest/frames", "/api/cameras/import", "/events"})
 
-# "METHOD path" as FastAPI names the route -> the least role, or PUBLIC.
-ACCESS: dict[str, Role | None] = {
+# "METHOD path" as FastAPI names the route -> its rule, or PUBLIC.
+ACCESS: dict[str, Rule | None] = {
     "GET /_/health": PUBLIC,
     "GET /_/ready": PUBLIC,
     "GET /metrics": PUBLIC,
@@ -35,47 +54,53 @@ ACCESS: dict[str, Role | None] = {
     "POST /api/auth/refresh": PUBLIC,
     "POST /api/auth/logout": PUBLIC,
     "GET /api/auth/jwks.json": PUBLIC,
-    "GET /api/auth/me": Role.VIEWER,
-    "GET /api/auth/users": Role.ADMIN,
-    "POST /api/auth/users": Role.ADMIN,
-    "PATCH /api/auth/users/{user_id}": Role.ADMIN,
-    "POST /api/auth/password": Role.VIEWER,
-    "POST /api/auth/keys/rotate": Role.ADMIN,
+    "GET /api/auth/me": Rule(EVERYONE),
+    "GET /api/auth/users": Rule(ADMINS),
+    "POST /api/auth/users": Rule(ADMINS),
+    "PATCH /api/auth/users/{user_id}": Rule(ADMINS),
+    "POST /api/auth/password": Rule(EVERYONE),
+    "POST /api/auth/keys/rotate": Rule(ADMINS),
     # cameras
-    "GET /api/cameras": Role.VIEWER,
-    "POST /api/cameras": Role.OPERATOR,
-    "POST /api/cameras/probe": Role.OPERATOR,
-    "POST /api/cameras/import": Role.OPERATOR,
-    "POST /api/cameras/keys/rotate": Role.ADMIN,
-    "GET /api/cameras/{camera_id}": Role.VIEWER,
-    "PATCH /api/cameras/{camera_id}": Role.OPERATOR,
-    "DELETE /api/cameras/{camera_id}": Role.OPERATOR,
-    "POST /api/cameras/{camera_id}/probe": Role.OPERATOR,
-    "GET /api/cameras/{camera_id}/status": Role.VIEWER,
-    "GET /api/cameras/{camera_id}/snapshot.jpg": Role.VIEWER,
-    "GET /api/groups": Role.VIEWER,
+    "GET /api/cameras": Rule(EVERYONE, "cameras:read"),
+    "POST /api/cameras": Rule(OPERATORS, "cameras:write"),
+    "POST /api/cameras/probe": Rule(OPERATORS, "cameras:write"),
+    "POST /api/cameras/import": Rule(OPERATORS, "cameras:write"),
+    "POST /api/cameras/keys/rotate": Rule(ADMINS),
+    "GET /api/cameras/{camera_id}": Rule(EVERYONE, "cameras:read"),
+    "PATCH /api/cameras/{camera_id}": Rule(OPERATORS, "cameras:write"),
+    "DELETE /api/cameras/{camera_id}": Rule(OPERATORS, "cameras:write"),
+    "POST /api/cameras/{camera_id}/probe": Rule(OPERATORS, "cameras:write"),
+    "GET /api/cameras/{camera_id}/status": Rule(EVERYONE, "cameras:read"),
+    "GET /api/cameras/{camera_id}/snapshot.jpg": Rule(EVERYONE, "cameras:read"),
+    "GET /api/groups": Rule(EVERYONE, "cameras:read"),
     # Whoever may change what a camera reads may say what plates look like there; an admin's are people and keys.
-    "POST /api/groups": Role.OPERATOR,
-    "GET /api/groups/{group_id}": Role.VIEWER,
-    "PATCH /api/groups/{group_id}": Role.OPERATOR,
-    "DELETE /api/groups/{group_id}": Role.OPERATOR,
+    "POST /api/groups": Rule(OPERATORS, "cameras:write"),
+    "GET /api/groups/{group_id}": Rule(EVERYONE, "cameras:read"),
+    "PATCH /api/groups/{group_id}": Rule(OPERATORS, "cameras:write"),
+    "DELETE /api/groups/{group_id}": Rule(OPERATORS, "cameras:write"),
     # ingest
-    "POST /api/ingest/frames": Role.OPERATOR,
+    "POST /api/ingest/frames": Rule(MACHINES, "ingest:write"),
     # post-processing
-    "POST /events": Role.ADMIN,
+    "POST /events": Rule(ADMINS),
     # search
-    "GET /api/detections": Role.VIEWER,
-    "GET /api/detections/{detection_id}": Role.VIEWER,
-    "GET /api/detections/{detection_id}/snapshot.jpg": Role.VIEWER,
-    "PATCH /api/detections/{detection_id}": Role.OPERATOR,
-    "POST /api/detections/reread": Role.OPERATOR,
-    "GET /api/corrections": Role.OPERATOR,
-    "GET /api/corrections/{correction_id}/plate.jpg": Role.OPERATOR,
+    "GET /api/detections": Rule(EVERYONE, "detections:read"),
+    "GET /api/detections/{detection_id}": Rule(EVERYONE, "detections:read"),
+    "GET /api/detections/{detection_id}/snapshot.jpg": Rule(EVERYONE, "detections:read"),
+    "PATCH /api/detections/{detection_id}": Rule(OPERATORS, "detections:write"),
+    "POST /api/detections/reread": Rule(OPERATORS, "detections:write"),
+    "GET /api/corrections": Rule(OPERATORS, "detections:read"),
+    "GET /api/corrections/{correction_id}/plate.jpg": Rule(OPERATORS, "detections:read"),
     # An image's link carries its own signature and end.
     "GET /api/images/{key:path}": PUBLIC,
+    # alerts
+    # webhooks
+    # retention
     # console
-    "GET /api/events": Role.VIEWER,
-    "GET /api/status": Role.VIEWER,
+    "GET /api/events": Rule(EVERYONE, "detections:read"),
+    "GET /api/status": Rule(EVERYONE, "status:read"),
     "GET /": PUBLIC,
     "GET /assets/{path:path}": PUBLIC,
 }
+
+# What an API key may be given.
+PERMISSIONS = tuple(sorted({rule.permission for rule in ACCESS.values() if rule is not None} - {""}))

@@ -19,6 +19,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from functions.shared.access import Role
 from functions.shared.errors import Misconfigured
 
 ENV_PREFIX = "GTV_"
@@ -117,7 +118,14 @@ class FunctionSettings(Settings):
         ("0.0.0.0/0", "::/0"), description="networks, comma separated, in which cameras may be"
     )
 
-    @field_validator("camera_networks", mode="before")
+    search_reason: str = Field(
+        "off", pattern="^(off|plate)$", description="plate: a search by plate needs a reason (a case number or text)"
+    )
+    mask_plates_for: Annotated[tuple[Role, ...], NoDecode] = Field(
+        (), description="roles, comma separated, that see plates masked until they reveal one with a reason"
+    )
+
+    @field_validator("camera_networks", "mask_plates_for", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
         if isinstance(value, str):

@@ -12,7 +12,8 @@ from sqlalchemy import select
 from functions.shared.access import Role
 from functions.shared.db import Database
 from functions.shared.errors import NotAuthenticated
-from functions.shared.tables import SigningKey
+from functions.shared.scope import EVERYTHING, Scope
+from functions.shared.tables import SigningKey, User, UserGroup
 
 ALGORITHM = "RS256"
 MAX_TOKEN = 4096
@@ -22,11 +23,14 @@ _REFETCH_S = 5.0
 
 @dataclass(frozen=True)
 class Principal:
-    """Who is asking."""
+    """Who is asking, and which cameras they may see. `permissions`: those of an API key; None: all of the role."""
 
     user_id: str
     username: str
     role: Role
+    scope: Scope = EVERYTHING
+    key_id: str | None = None
+    permissions: frozenset[str] | None = None
 
 
 class TokenVerifier:
@@ -38,12 +42,18 @@ class TokenVerifier:
         self._fetched = float("-inf")
 
     async def principal(self, token: str) -> Principal:
-        """Who an access token speaks for. Raises NotAuthenticated."""
+        """Who an access token speaks for, as the database knows them now: a role or a group that was taken away, or
+        an account that was disabled, counts at once. Raises NotAuthenticated."""
         claims = await self.claims(token, "access")
-        try:
-            return Principal(str(claims["sub"]), str(claims["name"]), Role.of(str(claims["role"])))
-        except KeyError:
-            raise NotAuthenticated("the token lacks a claim") from None
+        async with self._db.read() as session:
+            user = await session.get(User, str(claims["sub"]))
+            if user is None or user.disabled:
+                raise NotAuthenticated("this account has been disabled")
+            groups = None
+            if not user.all_groups:
+                asked = select(UserGroup.group_id).where(UserGroup.user_id == user.id)
+                groups = frozenset(await session.scalars(asked))
+        return Principal(user.id, user.username, Role.of(user.role), Scope(groups))
 
     async def claims(self, token: str, use: str) -> dict[str, Any]:
         """The claims of a token of one use, "access" or "refresh". Raises NotAuthenticated."""

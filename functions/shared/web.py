@@ -14,7 +14,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
 from functions.shared import errors, logs
-from functions.shared.access import ACCESS, FILES, PUBLIC
+from functions.shared.access import ACCESS, FILES, PUBLIC, Role, Rule
 from functions.shared.config import FunctionSettings, load
 from functions.shared.context import Context
 from functions.shared.edge import Edge
@@ -74,14 +74,23 @@ Ctx = Annotated[Context, Depends(context_of)]
 async def authorize(request: Request, context: Ctx) -> None:
     """Every route's first dependency: looks its access up and sets `request.state.principal`."""
     route = request.scope["route"]
-    least = ACCESS[f"{request.method} {route.path}"]
+    rule = ACCESS[f"{request.method} {route.path}"]
     request.state.principal = None
-    if least is PUBLIC:
+    if rule is PUBLIC:
         return
     principal = await context.verifier.principal(_token(request))
-    if principal.role < least:
-        raise errors.Forbidden(f"this needs the role {least.name.lower()}", role=principal.role.name.lower())
+    require(rule, principal)
     request.state.principal = principal
+
+
+def require(rule: Rule, principal: Principal) -> None:
+    """Raises Forbidden unless the principal may call a route of this rule."""
+    if principal.role not in rule.roles:
+        wanted = ", ".join(role.value for role in Role if role in rule.roles)
+        raise errors.Forbidden(f"this is for the roles {wanted}", role=principal.role.value)
+    if principal.permissions is not None and (not rule.permission or rule.permission not in principal.permissions):
+        wanted = rule.permission or "none, since no API key may do it"
+        raise errors.Forbidden(f"the API key lacks the permission for this: {wanted}", permission=rule.permission)
 
 
 def _token(request: Request) -> str:

@@ -30,16 +30,26 @@ FAMILIES = {
     "match": [*(kind + end for kind in ("exact", "prefix", "wildcard") for end in ("", ".help"))],
     "nav": ["live", "search", "cameras", "groups"],
     "search.mark": ["uncertain", "certain", "corrected"],
-    "role": ["viewer", "operator", "admin"],
+    "role": ["viewer", "operator", "admin", "integrator"],
     "state": [*CameraState, "unknown"],
     "vehicle": ["car", "motorcycle", "bus", "truck"],
 }  # fmt: skip
 
 
 def words(tag: str) -> dict[str, str]:
-    pairs = json.loads((ROOT / "i18n" / f"{tag}.json").read_text(), object_pairs_hook=list)
+    """Of all sections; the loader takes the same files."""
+    pairs = [pair for section in sections(tag) for pair in section_of(tag, section)]
     assert len({key for key, _ in pairs}) == len(pairs), "a key stands twice"
     return dict(pairs)
+
+
+def sections(tag: str) -> list[str]:
+    return sorted(path.stem for path in (ROOT / "i18n" / tag).glob("*.json"))
+
+
+def section_of(tag: str, section: str) -> list[tuple[str, str]]:
+    found = json.loads((ROOT / "i18n" / tag / f"{section}.json").read_text(), object_pairs_hook=list)
+    return [(key, text) for key, text in found]
 
 
 def source() -> str:
@@ -47,9 +57,14 @@ def source() -> str:
 
 
 def test_both_have_the_same_keys_in_order() -> None:
-    english, portuguese = (list(words(tag)) for tag in TAGS)
-    assert english == portuguese
-    assert english == sorted(english)
+    assert sections("en") == sections("pt-BR")
+    loader = re.search(r"SECTIONS = \[(.*?)\]", (ROOT / "js" / "i18n.js").read_text())
+    assert loader is not None
+    assert sorted(re.findall(r'"(\w+)"', loader[1])) == sections("en")
+    for section in sections("en"):
+        english, portuguese = ([key for key, _ in section_of(tag, section)] for tag in TAGS)
+        assert english == portuguese, section
+        assert english == sorted(english), section
 
 
 def test_both_have_the_same_blanks_and_no_empty_text() -> None:

@@ -67,7 +67,7 @@ async def cached() -> dict[str, str]:
 ROWS = {
     "GET /t/raise/{name}": access.PUBLIC, "GET /t/bug": access.PUBLIC, "POST /t/json": access.PUBLIC,
     "POST /t/upload": access.PUBLIC, "GET /t/open": access.PUBLIC, "GET /api/t/cached": access.PUBLIC,
-    "GET /t/mine": access.Role.VIEWER,
+    "GET /t/mine": access.Rule(access.STAFF),
 }  # fmt: skip
 
 

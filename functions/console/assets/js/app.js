@@ -9,13 +9,9 @@ import { frame } from "./frame.js";
 import { groups } from "./groups-store.js";
 import { preferred, t, use } from "./i18n.js";
 import * as session from "./session.js";
-import { camerasView } from "./views/cameras.js";
-import { groupsView } from "./views/groups.js";
-import { liveView } from "./views/live.js";
-import { searchView } from "./views/search.js";
+import { PAGE_OF, VIEWS } from "./views/all.js";
 import { signInView } from "./views/signin.js";
 
-const VIEWS = { live: liveView, search: searchView, cameras: camerasView, groups: groupsView };
 const root = document.getElementById("root");
 const world = { feed: null, detections: null, cameras, go, again: render };
 let leave = () => {};
@@ -52,8 +48,7 @@ function show() {
   leave();
   const { name, params } = place();
   document.title = `${t(`nav.${name}`)} · GT-Vision`;
-  // Groups are a page of the cameras.
-  chrome.mark(name === "groups" ? "cameras" : name);
+  chrome.mark(PAGE_OF[name] ?? name);
   leave = VIEWS[name](fill(chrome.main), world, params) ?? (() => {});
 }
 

@@ -6,7 +6,12 @@ import { h, icon, fill, setText } from "./dom.js";
 import { ago, clockTime, plural, t } from "./i18n.js";
 
 const PARTS = ["bus", "database", "capture", "inference"];
-const PAGES = [["live", "live"], ["search", "search"], ["cameras", "camera"]];
+// name, icon, the roles that see it (none given: all)
+const PAGES = [
+  ["live", "live"],
+  ["search", "search"],
+  ["cameras", "camera"],
+];
 
 /** The frame: `element`, `main` for the view, `mark(name)` for the current page, `close()`. */
 export function frame(world, { signOut }) {

@@ -1,6 +1,8 @@
 // Two dictionaries; Portuguese where the browser asks for it, English otherwise, and what the reader chose before both.
 
 const KEPT = "gtv.language";
+// A file a room, so that none grows long.
+const SECTIONS = ["base", "alerts", "cameras", "people", "privacy", "search", "webhooks"];
 export const LANGUAGES = { "pt-BR": "Português", en: "English" };
 
 let language = "en";
@@ -14,8 +16,8 @@ export function preferred() {
 }
 
 export async function use(tag, keep = false) {
-  const answer = await fetch(`/assets/i18n/${tag}.json`);
-  words = await answer.json();
+  const files = SECTIONS.map(async (section) => (await fetch(`/assets/i18n/${tag}/${section}.json`)).json());
+  words = Object.assign({}, ...(await Promise.all(files)));
   language = tag;
   if (keep) localStorage.setItem(KEPT, tag);
   document.documentElement.lang = tag;

@@ -1,0 +1,1 @@
+"""Hotlists, what matches them, and what was done about it."""

@@ -1,0 +1,1 @@
+"""What is due is deleted, row and image together."""

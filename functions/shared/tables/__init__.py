@@ -1,0 +1,33 @@
+"""The shape of memory: every table, once. Queries live in the rooms' `repository.py`.
+
+Times are UTC. Ids of rows that people meet are time-ordered hex (`contracts.new_id`), so that an index on time
+and the key agree and a keyset cursor is cheap.
+"""
+
+from functions.shared.tables.audit import AuditHead, AuditRow
+from functions.shared.tables.base import PLATE, Table, Utc
+from functions.shared.tables.cameras import Camera, CameraSpan, Group
+from functions.shared.tables.detections import Correction, Detection, PassageObservation, ProcessedFrame
+from functions.shared.tables.messages import IdempotencyKey, OutboxMessage
+from functions.shared.tables.people import RefreshToken, SigningKey, User, UserGroup
+
+__all__ = [
+    "PLATE",
+    "AuditHead",
+    "AuditRow",
+    "Camera",
+    "CameraSpan",
+    "Correction",
+    "Detection",
+    "Group",
+    "IdempotencyKey",
+    "OutboxMessage",
+    "PassageObservation",
+    "ProcessedFrame",
+    "RefreshToken",
+    "SigningKey",
+    "Table",
+    "User",
+    "UserGroup",
+    "Utc",
+]

@@ -1,0 +1,120 @@
+"""What was seen: passages, what frames showed of them, and what was set right."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, String, false
+from sqlalchemy.orm import Mapped, mapped_column
+
+from functions.shared.tables.base import PLATE, Table
+
+
+class Detection(Table):
+    """One passage of one vehicle. `final` false while the vehicle may still be in sight.
+
+    `plate` is what counts: what the readers last said (`plate_read`), or what a person said (`corrected`).
+    """
+
+    __tablename__ = "detections"
+    __table_args__ = (
+        Index("ix_detections_started", "started_at", "id"),
+        Index("ix_detections_camera_started", "camera_id", "started_at", "id"),
+        Index("ix_detections_plate", "plate", "started_at", "id"),
+        Index("ix_detections_plate_reversed", "plate_reversed"),
+        Index("ix_detections_open", "final", "camera_id", "ended_at"),
+        Index("ix_detections_camera_ended", "camera_id", "ended_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    camera_id: Mapped[str] = mapped_column(String(63))
+    started_at: Mapped[datetime]
+    ended_at: Mapped[datetime]
+    final: Mapped[bool] = mapped_column(Boolean, default=False)
+    vehicle_type: Mapped[str | None] = mapped_column(String(16))
+    vehicle_confidence: Mapped[float | None] = mapped_column(Float)
+    color: Mapped[str | None] = mapped_column(String(16))
+    color_confidence: Mapped[float | None] = mapped_column(Float)
+    direction: Mapped[str | None] = mapped_column(String(16))
+    plate: Mapped[str | None] = mapped_column(PLATE)
+    plate_reversed: Mapped[str | None] = mapped_column(PLATE)
+    plate_confidence: Mapped[float | None] = mapped_column(Float)
+    plate_format: Mapped[str | None] = mapped_column(String(16))
+    plate_rows: Mapped[int | None] = mapped_column(Integer)
+    plate_read: Mapped[str | None] = mapped_column(PLATE)
+    corrected: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    uncertain: Mapped[bool] = mapped_column(Boolean, default=False)
+    candidates: Mapped[list[Any]]
+    box: Mapped[list[Any] | None]
+    last_box: Mapped[list[Any] | None]
+    stationary: Mapped[bool] = mapped_column(Boolean, default=False)
+    observation_count: Mapped[int] = mapped_column(Integer, default=0)
+    best_score: Mapped[float] = mapped_column(Float, default=0.0)
+    snapshot_key: Mapped[str | None] = mapped_column(String(255))
+    plate_snapshot_key: Mapped[str | None] = mapped_column(String(255))
+    correlation_id: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+
+
+class PassageObservation(Table):
+    """What one frame showed of one passage; the votes of a detection are counted over its rows."""
+
+    __tablename__ = "observations"
+    __table_args__ = (Index("ix_observations_detection", "detection_id", "captured_at"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    detection_id: Mapped[str] = mapped_column(ForeignKey("detections.id", ondelete="CASCADE"))
+    frame_id: Mapped[str] = mapped_column(String(100))
+    captured_at: Mapped[datetime]
+    vehicle_type: Mapped[str | None] = mapped_column(String(16))
+    vehicle_confidence: Mapped[float | None] = mapped_column(Float)
+    vehicle_box: Mapped[list[Any] | None]
+    plate: Mapped[str | None] = mapped_column(String(16))
+    plate_confidence: Mapped[float | None] = mapped_column(Float)
+    plate_format: Mapped[str | None] = mapped_column(String(16))
+    plate_box: Mapped[list[Any] | None]
+    plate_rows: Mapped[int | None] = mapped_column(Integer)
+    candidates: Mapped[list[Any]]
+    lattice: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
+    color: Mapped[str | None] = mapped_column(String(16))
+    color_confidence: Mapped[float | None] = mapped_column(Float)
+    snapshot_key: Mapped[str | None] = mapped_column(String(255))
+    plate_snapshot_key: Mapped[str | None] = mapped_column(String(255))
+
+
+class Correction(Table):
+    """A plate that was set right, by a person or by a reading with another model: labelled data.
+
+    It keeps its own picture of the plate, which outlives the detection's.
+    """
+
+    __tablename__ = "corrections"
+    __table_args__ = (Index("ix_corrections_created", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    detection_id: Mapped[str] = mapped_column(String(32), index=True)
+    camera_id: Mapped[str] = mapped_column(String(63))
+    created_at: Mapped[datetime]
+    created_by: Mapped[str] = mapped_column(String(64))
+    source: Mapped[str] = mapped_column(String(16))
+    model: Mapped[str | None] = mapped_column(String(100))
+    reason: Mapped[str | None] = mapped_column(String(500))
+    plate_before: Mapped[str | None] = mapped_column(PLATE)
+    plate_after: Mapped[str | None] = mapped_column(PLATE)
+    plate_format: Mapped[str | None] = mapped_column(String(16))
+    plate_snapshot_key: Mapped[str | None] = mapped_column(String(255))
+
+
+class ProcessedFrame(Table):
+    """Frames that were read, so that one delivered twice changes nothing. `seen`: what late frames' passages need."""
+
+    __tablename__ = "processed_frames"
+    __table_args__ = (Index("ix_processed_frames_camera", "camera_id", "captured_at"),)
+
+    id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    camera_id: Mapped[str] = mapped_column(String(63))
+    captured_at: Mapped[datetime]
+    processed_at: Mapped[datetime] = mapped_column(index=True)
+    seen: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))

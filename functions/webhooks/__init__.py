@@ -1,0 +1,1 @@
+"""Events handed on to other systems, signed, with retries."""
