@@ -147,7 +147,12 @@ def test_the_cores_are_shared_out_among_frames_at_once(cores: int, most: int, sh
 async def test_frames_that_come_together_are_read_side_by_side(
     engine: Inference, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    assert isinstance(engine, EmbeddedInference)
     await engine.check()  # the sessions are made
+    for _ in range(3000):
+        if engine._idle == 2:  # who has just answered may not be back yet, and the other would take both
+            break
+        await asyncio.sleep(0.01)
     together, read = threading.Barrier(2), EmbeddedInference._answer
 
     def waits_for_the_other(self: EmbeddedInference, loop: asyncio.AbstractEventLoop, jobs: Sequence[_Job]) -> None:
