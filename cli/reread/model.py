@@ -113,7 +113,12 @@ class Reader:
 
     async def _open(self) -> Inference:
         engine = open_inference(
-            self._model.url, self._model.repository, timeout_s=TIMEOUT_S, threads=self._threads, effort=Effort()
+            self._model.url,
+            self._model.repository,
+            max_in_flight=1,
+            timeout_s=TIMEOUT_S,
+            threads=self._threads,
+            effort=Effort(),
         )
         try:
             await engine.check()

@@ -48,19 +48,27 @@ def by_frame(
     return closed
 
 
-async def over(
-    session: AsyncSession, waiting: Sequence[OpenPassage], clock: datetime, settings: ReaderSettings, *, idle: bool
-) -> list[Over]:
-    """Those of the open passages that have ended."""
-    newest = {name: await repository.newest_frame(session, name) for name in {item.camera_id for item in waiting}}
-    found = []
-    for item in waiting:
-        leaving = await _is_leaving(session, item)
-        unseen = Unseen(item.ended_at, item.touched_at, leaving)
-        at = Clock(clock, newest[item.camera_id], idle)
-        if is_over(unseen, at, settings.passage_gap_s, settings.frame_max_age_s):
-            found.append(Over(item, leaving))
-    return found
+class Endings:
+    """Tells which open passages have ended. Whether one was leaving is asked of the database once after each change."""
+
+    def __init__(self, settings: ReaderSettings) -> None:
+        self._settings = settings
+        self._leaving: dict[OpenPassage, bool] = {}
+
+    async def over(
+        self, session: AsyncSession, waiting: Sequence[OpenPassage], clock: datetime, *, idle: bool
+    ) -> list[Over]:
+        """Those of all open passages that have ended."""
+        kept, self._leaving = self._leaving, {}
+        found = []
+        for item in waiting:
+            leaving = kept[item] if item in kept else await _is_leaving(session, item)
+            self._leaving[item] = leaving
+            unseen = Unseen(item.ended_at, item.touched_at, leaving)
+            at = Clock(clock, item.newest_frame, idle)
+            if is_over(unseen, at, self._settings.passage_gap_s, self._settings.frame_max_age_s):
+                found.append(Over(item, leaving))
+        return found
 
 
 async def _is_leaving(session: AsyncSession, passage: OpenPassage) -> bool:

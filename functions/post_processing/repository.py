@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
@@ -21,12 +21,16 @@ from functions.shared.tables import Detection, OutboxMessage, PassageObservation
 
 @dataclass(frozen=True)
 class OpenPassage:
-    """A passage that may be over. `touched_at` is the wall clock of its last change."""
+    """A passage that may be over. `touched_at` is the wall clock of its last change. Two that are equal are the same
+    passage, unchanged; `newest_frame` is what its camera has sent since.
+    """
 
     id: str
     camera_id: str
     ended_at: datetime
     touched_at: datetime
+    observations: int
+    newest_frame: datetime | None = field(compare=False)
 
 
 async def is_processed(session: AsyncSession, frame_id: str) -> bool:
@@ -95,12 +99,6 @@ def rest_of(row: ProcessedFrame) -> tuple[Sighting, ...]:
     return tuple(rows.spare_of(item, row.id, row.captured_at) for item in (row.seen or {}).get("rest", ()))
 
 
-async def newest_frame(session: AsyncSession, camera_id: str) -> datetime | None:
-    newest = select(ProcessedFrame.captured_at).where(ProcessedFrame.camera_id == camera_id)
-    found: datetime | None = await session.scalar(newest.order_by(ProcessedFrame.captured_at.desc()).limit(1))
-    return found
-
-
 async def size_of_frame(session: AsyncSession, frame_id: str) -> Size | None:
     """Width and height of a frame that was read lately."""
     seen = await session.scalar(select(ProcessedFrame.seen).where(ProcessedFrame.id == frame_id))
@@ -139,7 +137,8 @@ async def observation_keys(session: AsyncSession, detection_ids: Sequence[str]) 
 async def observations(session: AsyncSession, ids: Sequence[str]) -> list[Sighting]:
     columns = PassageObservation.__table__.columns
     found = await session.execute(select(*columns).where(columns.id.in_(ids)))
-    return [rows.sighting_of(dict(row)) for row in found.mappings()]
+    names = columns.keys()
+    return [rows.sighting_of(dict(zip(names, row, strict=True))) for row in found]
 
 
 def add_sighting(session: AsyncSession, detection_id: str, sighting: Sighting) -> None:
@@ -158,9 +157,12 @@ async def drop_sightings(session: AsyncSession, ids: Sequence[str]) -> None:
 async def open_passages(session: AsyncSession, unseen_since: datetime, limit: int = 500) -> list[OpenPassage]:
     """Passages that are not final and were last seen before a time, the longest unseen first."""
     table = Detection
-    asked = select(table.id, table.camera_id, table.ended_at, table.updated_at).where(
-        table.final.is_(False), table.ended_at < unseen_since
-    )
+    frame = ProcessedFrame
+    newest = select(frame.captured_at).where(frame.camera_id == table.camera_id).order_by(frame.captured_at.desc())
+    asked = select(
+        table.id, table.camera_id, table.ended_at, table.updated_at, table.observation_count,
+        newest.limit(1).scalar_subquery(),
+    ).where(table.final.is_(False), table.ended_at < unseen_since)  # fmt: skip
     found = await session.execute(asked.order_by(table.ended_at).limit(limit))
     return [OpenPassage(*row) for row in found]
 

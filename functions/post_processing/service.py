@@ -81,6 +81,7 @@ class FrameService:
         self._late_s = settings.frame_max_age_s + settings.inference_timeout_s + SLACK_S
         self._cameras = Cameras(db)
         self._scenes = Scenes(settings.passage_gap_s, self._late_s)
+        self._endings = closing.Endings(settings)
 
     async def read(self, meta: FrameMeta, jpeg: bytes) -> Outcome:
         """Record what a frame shows. A frame that was read before changes nothing.
@@ -198,7 +199,7 @@ class FrameService:
         clock = self._clock()
         async with self.db.read() as session:
             waiting = await repository.open_passages(session, clock - closing.LEAST_UNSEEN)
-            over = await closing.over(session, waiting, clock, self.settings, idle=idle)
+            over = await self._endings.over(session, waiting, clock, idle=idle)
         closed = 0
         for item in over:
             closed += await self._close(item)

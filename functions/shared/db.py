@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemy
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from functions.shared import logs
+from functions.shared import logs, sqlite
 from functions.shared.config import FunctionSettings
 from functions.shared.errors import DatabaseUnavailable, Misconfigured, StorageFull
 
@@ -129,7 +129,8 @@ def translate(error: BaseException) -> DatabaseUnavailable | StorageFull | Misco
 def _engine(url: str, dialect: str, pool: int) -> AsyncEngine:
     """`hide_parameters`: an error that reaches a log must not quote hashes, addresses and plates."""
     if dialect == "sqlite":
-        engine = create_async_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
+        arguments = {"timeout": 30, "async_creator_fn": sqlite.connect}
+        engine = create_async_engine(url, connect_args=arguments, hide_parameters=True)
         event.listen(engine.sync_engine, "connect", _sqlite_connect)
         event.listen(engine.sync_engine, "begin", _sqlite_begin)
         return engine

@@ -178,7 +178,8 @@ def open_inference(
 ) -> Inference:
     """The engine for `url`: `grpc://host:port` (or `grpcs://`) is a Triton server, None the embedded engine.
 
-    The embedded engine loads the models of `repository` in a worker thread, on `threads` cores (0: all).
+    The embedded engine runs the models of `repository` in worker threads, on `threads` cores (0: all) in all: each
+    reads its own frames, as long as `max_in_flight` lets as many come; the cores are shared out among them.
     `timeout_s` is how long one frame may take, from the call to the answer. Raises Misconfigured for
     another scheme or when a model file is missing.
     """

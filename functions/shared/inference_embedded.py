@@ -1,9 +1,15 @@
-"""The model repository in this process: the plate reader of `alpr` over ONNX Runtime sessions, in one worker thread."""
+"""The model repository in this process: the plate reader of `alpr` over ONNX Runtime sessions, in worker threads.
+
+Several frames side by side, each on its own core, are read with less CPU than one frame on all cores: the cores then
+wait for each other at no operator, and while one worker cuts and decodes the other's model computes.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import importlib.util
+import math
+import os
 import sys
 import threading
 from collections import deque
@@ -17,13 +23,13 @@ from functions.shared.errors import BrokenImage, InferenceUnavailable, Misconfig
 from functions.shared.inference import Ask, Effort, FrameReading, probe_picture
 
 MODELS = ("vehicle_detector", "plate_detector", "plate_corners", "plate_ocr", "plate_reader")
-MOST_TOGETHER = 4
-"""Frames joined into one batch: four give nearly all the gain that batching has on a CPU."""
+MOST_TOGETHER = 2
+"""Frames joined into one batch: on a CPU more of them gain nothing, and wait for each other."""
 MEND = "run: gtvision models fetch"
 
 
 class _Job:
-    """One frame that waits for the worker."""
+    """One frame that waits for a worker."""
 
     def __init__(self, frame: bytes, ask: Ask) -> None:
         self.frame = frame
@@ -32,7 +38,9 @@ class _Job:
 
 
 class EmbeddedInference:
-    """Reads frames with the models of a repository. Frames that wait together are read as one batch."""
+    """Reads frames with the models of a repository: as many at once as there are cores. A few of those that wait are
+    read as one batch.
+    """
 
     def __init__(
         self, repository: Path, *, max_in_flight: int, timeout_s: float, threads: int, effort: Effort | None = None
@@ -40,15 +48,20 @@ class EmbeddedInference:
         self._paths = model_paths(repository)
         self._reader = load_reader(repository)
         self._timeout_s = timeout_s
-        self._threads = threads
+        workers, self._threads_each = shared_out(threads or len(os.sched_getaffinity(0)), max_in_flight)
         self._effort = effort or Effort()
         self._places = asyncio.Semaphore(max_in_flight)
         self._jobs: deque[_Job] = deque()
         self._wake = threading.Condition()
         self._closing = False
+        self._idle = 0
         self._sessions: dict[str, Any] = {}
-        self._worker = threading.Thread(target=self._work, name="inference", daemon=True)
-        self._worker.start()
+        self._loading = threading.Lock()
+        self._workers = [
+            threading.Thread(target=self._work, name=f"inference-{number}", daemon=True) for number in range(workers)
+        ]
+        for worker in self._workers:
+            worker.start()
 
     async def read(self, jpeg: bytes, ask: Ask | None = None) -> FrameReading:
         """See Inference.read. A frame that is not begun when its time is over is never begun."""
@@ -74,8 +87,11 @@ class EmbeddedInference:
         """See Inference.close. Frames that wait get InferenceUnavailable."""
         with self._wake:
             self._closing = True
-            self._wake.notify()
-        await asyncio.to_thread(self._worker.join)
+            self._wake.notify_all()
+        for worker in self._workers:
+            await asyncio.to_thread(worker.join)
+        while self._jobs:
+            _fail(self._jobs.popleft(), InferenceUnavailable("the embedded engine is closed"))
 
     def _work(self) -> None:
         loop = asyncio.new_event_loop()
@@ -84,18 +100,18 @@ class EmbeddedInference:
                 self._answer(loop, jobs)
         finally:
             loop.close()
-            while self._jobs:
-                _fail(self._jobs.popleft(), InferenceUnavailable("the embedded engine is closed"))
 
     def _next_jobs(self) -> list[_Job]:
-        """The frames that wait, at most MOST_TOGETHER; empty when the engine closes."""
+        """This worker's share of the frames that wait, at most MOST_TOGETHER; empty when the engine closes."""
         while True:
             with self._wake:
+                self._idle += 1
                 self._wake.wait_for(lambda: self._jobs or self._closing)
+                share = math.ceil(len(self._jobs) / self._idle)
+                self._idle -= 1
                 if self._closing:
                     return []
-                count = min(len(self._jobs), MOST_TOGETHER)
-                taken = [self._jobs.popleft() for _ in range(count)]
+                taken = [self._jobs.popleft() for _ in range(min(share, MOST_TOGETHER))]
             alive = [job for job in taken if job.answer.set_running_or_notify_cancel()]
             if alive:
                 return alive
@@ -133,13 +149,16 @@ class EmbeddedInference:
         return self._sessions[model].run(list(self._reader.pipeline.OUTPUTS[model]), {"images": images})
 
     def _load(self) -> None:
-        """Make the sessions, once, in the thread that uses them."""
-        if len(self._sessions) == len(self._paths):
-            return
+        """Make the sessions, once, in the first thread that uses them."""
+        with self._loading:
+            if len(self._sessions) < len(self._paths):
+                self._make_sessions()
+
+    def _make_sessions(self) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = self._threads
+        options.intra_op_num_threads = self._threads_each
         options.inter_op_num_threads = 1
         # Idle threads must not spin: other parts of the stack want the cores.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
@@ -151,6 +170,12 @@ class EmbeddedInference:
             except Exception as error:
                 # ONNX Runtime's errors have no common base but Exception.
                 raise Misconfigured(f"{path} cannot be loaded: {error}", mend=MEND) from error
+
+
+def shared_out(cores: int, most: int) -> tuple[int, int]:
+    """(workers, cores of each) for at most so many frames at once."""
+    workers = max(1, min(cores, most))
+    return workers, max(1, cores // workers)
 
 
 def _result(answer: object) -> FrameReading | BrokenImage:

@@ -34,7 +34,12 @@ class EngineSpec:
 
     async def open(self) -> Inference:
         engine = open_inference(
-            self.url, self.repository, timeout_s=TIMEOUT_S, threads=self.threads, effort=self.effort
+            self.url,
+            self.repository,
+            max_in_flight=1,
+            timeout_s=TIMEOUT_S,
+            threads=self.threads,
+            effort=self.effort,
         )
         try:
             await engine.check()

@@ -6,13 +6,15 @@ import asyncio
 import shutil
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from functions.shared.errors import BrokenImage, InferenceUnavailable, Misconfigured
 from functions.shared.inference import Box, Effort, FrameReading, Inference, open_inference, probe_picture
+from functions.shared.inference_embedded import EmbeddedInference, _Job, shared_out
 from tests.support.models import ensure_models, labelled_pictures, photograph
 
 
@@ -133,3 +135,51 @@ def test_the_types_cost_no_numerical_library() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("cores", "most", "shares"), [(2, 8, (2, 1)), (16, 8, (8, 2)), (2, 1, (1, 2)), (1, 8, (1, 1)), (6, 4, (4, 1))]
+)
+def test_the_cores_are_shared_out_among_frames_at_once(cores: int, most: int, shares: tuple[int, int]) -> None:
+    assert shared_out(cores, most) == shares
+
+
+async def test_frames_that_come_together_are_read_side_by_side(
+    engine: Inference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert isinstance(engine, EmbeddedInference)
+    await engine.check()  # the sessions are made
+    for _ in range(3000):
+        if engine._idle == 2:  # who has just answered may not be back yet, and the other would take both
+            break
+        await asyncio.sleep(0.01)
+    together, read = threading.Barrier(2), EmbeddedInference._answer
+
+    def waits_for_the_other(self: EmbeddedInference, loop: asyncio.AbstractEventLoop, jobs: Sequence[_Job]) -> None:
+        together.wait(30)
+        read(self, loop, jobs)
+
+    monkeypatch.setattr(EmbeddedInference, "_answer", waits_for_the_other)
+    await asyncio.gather(engine.read(probe_picture()), engine.read(probe_picture()))
+
+
+async def test_frames_that_wait_when_it_closes_are_told(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = open_inference(None, repository, max_in_flight=8, timeout_s=60, threads=1)
+    begun, go_on, read = threading.Event(), threading.Event(), EmbeddedInference._answer
+
+    def waits(self: EmbeddedInference, loop: asyncio.AbstractEventLoop, jobs: Sequence[_Job]) -> None:
+        begun.set()
+        go_on.wait(30)
+        read(self, loop, jobs)
+
+    monkeypatch.setattr(EmbeddedInference, "_answer", waits)
+    first = asyncio.create_task(engine.read(probe_picture()))
+    assert await asyncio.to_thread(begun.wait, 30)
+    others = [asyncio.create_task(engine.read(probe_picture())) for _ in range(3)]
+    closing = asyncio.create_task(engine.close())
+    await asyncio.sleep(0.1)
+    go_on.set()
+    await closing
+    assert (await first).observations == ()
+    results = await asyncio.gather(*others, return_exceptions=True)
+    assert [type(result) for result in results] == [InferenceUnavailable] * 3

@@ -20,6 +20,7 @@ from functions.shared.errors import InferenceUnavailable
 from functions.shared.inference import FrameReading, Inference, open_inference
 from functions.shared.inference_health import InferenceReport, WatchedInference
 from functions.shared.topology import READERS_KV
+from functions.shared.triton_guard import Guard
 from tests.functions.shared.test_inference_triton import run_command
 from tests.support.models import ensure_models
 from tests.support.triton import assert_same_reading, frames_of_cameras, kill_process_of, processes_of, serving
@@ -43,6 +44,19 @@ async def read_until_well(engine: Inference, frame: bytes, seconds: float) -> tu
                 await asyncio.sleep(0.2)
 
 
+async def told_of_heals(guard: Guard, seconds: float = 60) -> str:
+    """The guard's metrics once it has counted a heal and found every model well.
+
+    It counts when its own picture is answered; a reader who asks a model that has just come back may be served before.
+    """
+    end = time.monotonic() + seconds
+    while True:
+        ready, told = guard.ready, generate_latest(guard.metrics.registry).decode()
+        if (ready and "gtv_triton_heals_total{" in told) or time.monotonic() > end:
+            return told
+        await asyncio.sleep(0.1)
+
+
 @pytest.mark.parametrize("victim", ["vehicle_detector", "plate_ocr", "alpr"])
 async def test_a_dead_process_is_unloaded_and_loaded(victim: str, tmp_path: Path) -> None:
     (frame,) = frames_of_cameras(1)
@@ -60,9 +74,10 @@ async def test_a_dead_process_is_unloaded_and_loaded(victim: str, tmp_path: Path
         assert processes_of(server.pid)[victim] != dead
         assert set(kinds) <= {"dead_process", "no_model", "error"}, kinds
         assert server.guard is not None
-        told = generate_latest(server.guard.metrics.registry).decode()
+        told = await told_of_heals(server.guard)
         assert f'gtv_triton_heals_total{{model="{victim}",ok="true"}} 1.0' in told
         assert len(re.findall(r"^gtv_triton_heals_total{", told, re.MULTILINE)) == 1, told
+        assert server.guard.ready
         await engine.close()
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -38,12 +39,14 @@ class Lattice:
         return Lattice(self.marginals[start:stop], self.evidence[start:stop])
 
 
+@cache
 def pattern_mask(pattern: str) -> Array:
     """bool [places, 36]: which character may stand where."""
     digit = np.array([character.isdigit() for character in ALPHABET])
     return np.array([digit if kind == "N" else ~digit for kind in pattern])
 
 
+@cache
 def lending(classes: int) -> Array:
     """[classes, classes], for distributions over (nothing, 0-9, A-Z, ...): O and 0, and I and 1, are lent half of what
     the other has.

@@ -60,6 +60,7 @@ class Plate:
     faint: bool = False
     reading: Reading | None = None
     best: Array | None = None
+    _whole: tuple[Array, Array, Array] | None = field(default=None, repr=False)
 
     @classmethod
     def in_box(cls, row: Array, least: float) -> Plate:
@@ -87,19 +88,24 @@ class Plate:
         """The corners where they cover what was found, else those of the box: on plates of two rows, the network, which
         learnt from cars, may mark a single row.
         """
-        covered = geometry.overlaps(geometry.bounds(self.corners)[None], self.found[None])[0, 0]
-        return self.corners if covered > 0.55 else geometry.box_corners(self.found)
+        if self._whole is None or self._whole[0] is not self.corners or self._whole[1] is not self.found:
+            covered = geometry.overlaps(geometry.bounds(self.corners)[None], self.found[None])[0, 0]
+            whole = self.corners if covered > 0.55 else geometry.box_corners(self.found)
+            self._whole = self.corners, self.found, whole
+        return self._whole[2]
 
     @property
     def height(self) -> float:
         """Pixels from the upper edge to the lower, along the plate's sides."""
-        left, right = self.whole[3] - self.whole[0], self.whole[2] - self.whole[1]
+        whole = self.whole
+        left, right = whole[3] - whole[0], whole[2] - whole[1]
         return float((np.linalg.norm(left) + np.linalg.norm(right)) / 2)
 
     @property
     def aspect(self) -> float:
         """How many times as wide as high."""
-        upper, lower = self.whole[1] - self.whole[0], self.whole[2] - self.whole[3]
+        whole = self.whole
+        upper, lower = whole[1] - whole[0], whole[2] - whole[3]
         return float((np.linalg.norm(upper) + np.linalg.norm(lower)) / 2) / max(1.0, self.height)
 
 

@@ -9,6 +9,7 @@ plate is of no format asked for.
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -225,20 +226,22 @@ def _is_number(text: str) -> bool:
 
 def top_texts(logs: Array, count: int) -> list[tuple[float, str]]:
     """The `count` best texts of independent places [places, 36], with their summed logs: a best-first search."""
-    order = np.argsort(-logs, axis=1, kind="stable")[:, :count]
-    ranked = np.take_along_axis(logs, order, axis=1)
+    ordered = np.argsort(-logs, axis=1, kind="stable")[:, :count]
+    sorted_logs = np.take_along_axis(logs, ordered, axis=1)
     start = (0,) * logs.shape[0]
-    queue = [(-float(ranked[:, 0].sum()), start)]
+    queue = [(-float(sorted_logs[:, 0].sum()), start)]
+    # Python's own numbers: the search takes them one by one.
+    order, ranked = ordered.tolist(), sorted_logs.astype(np.float64).tolist()
     seen = {start}
     found: list[tuple[float, str]] = []
     while queue and len(found) < count:
         cost, ranks = heapq.heappop(queue)
-        text = "".join(ALPHABET[order[place, rank]] for place, rank in enumerate(ranks))
+        text = "".join(ALPHABET[order[place][rank]] for place, rank in enumerate(ranks))
         found.append((-cost, text))
         for place, rank in enumerate(ranks):
             after = (*ranks[:place], rank + 1, *ranks[place + 1 :])
-            if rank + 1 < order.shape[1] and np.isfinite(ranked[place, rank + 1]) and after not in seen:
+            if rank + 1 < len(order[place]) and math.isfinite(ranked[place][rank + 1]) and after not in seen:
                 seen.add(after)
-                step = float(ranked[place, rank] - ranked[place, rank + 1])
+                step = ranked[place][rank] - ranked[place][rank + 1]
                 heapq.heappush(queue, (cost + step, after))
     return found
