@@ -35,6 +35,7 @@ WATCH_S, RENEW_S, SHARE_S, TELL_S = 0.2, 0.5, 0.7, 0.4
 CLEAN_S = 30.0
 FAILURES_IN_A_ROW = 10
 HAND_OVER = 8  # cameras given up to another pod in one round, so that a new pod is not flooded
+OUT_OF_HOURS = Verdict(CameraState.DISABLED, "schedule", "outside the hours in which it is read")
 DISABLED = Verdict(CameraState.DISABLED, "disabled", "switched off by an operator")
 NO_ROOM = Verdict(
     CameraState.OFFLINE, "no_room", "every capture pod holds as many cameras as it may: start another pod"
@@ -159,7 +160,8 @@ class Pod:
             await ensure_topology(self.bus)
             raise
         cameras = self._register.cameras
-        wanted = sharing.assign((id_ for id_, camera in cameras.items() if camera.spec.enabled and camera.url), live)
+        at = now()
+        wanted = sharing.assign((id_ for id_, camera in cameras.items() if camera.due(at) and camera.url), live)
         await self._apply_changes()
         await self._hand_over({id_ for id_ in self.keepers if wanted.get(id_) not in (None, self.pod_id)})
         mine = [id_ for id_, pod in wanted.items() if pod == self.pod_id and id_ not in self.keepers]
@@ -185,8 +187,8 @@ class Pod:
     async def _apply_changes(self) -> None:
         for camera_id, keeper in list(self.keepers.items()):
             camera = self._register.cameras.get(camera_id)
-            if camera is None or not camera.spec.enabled or camera.url is None:
-                self._drop(camera_id, "deleted" if camera is None else "disabled")
+            if camera is None or not camera.due(now()) or camera.url is None:
+                self._drop(camera_id, "deleted" if camera is None else "not to be read now")
                 await self.leases.release(camera_id)
                 if camera is None:
                     await self._teller.erase(camera_id)
@@ -223,8 +225,8 @@ class Pod:
             if camera_id in wanted or sharing.speaker(camera_id, live) != self.pod_id:
                 continue
             verdict = NO_ROOM if camera.url is not None else NO_KEY
-            if not camera.spec.enabled:
-                verdict = DISABLED
+            if not camera.due(now()):
+                verdict = OUT_OF_HOURS if camera.spec.enabled else DISABLED
             old = self._notes.get(camera_id)
             since = old[1].since if old is not None and old[0] is verdict else now()
             notes[camera_id] = (verdict, self._plain_status(camera_id, verdict).model_copy(update={"since": since}))

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from functions.cameras.feed import bus_soon
 from functions.cameras.probe import MENDS
 from functions.cameras.schemas import StatusView
+from functions.shared.bus import Bus
 from functions.shared.context import Context
 from functions.shared.contracts import CameraStatus, now
 from functions.shared.errors import BusUnavailable, Misconfigured
@@ -34,9 +35,14 @@ STATUS_MENDS = {
 async def statuses(context: Context) -> Mapping[str, CameraStatus] | None:
     """What the pods last said, by camera; None when the bus is away."""
     try:
-        values = await (await bus_soon(context)).kv_all(STATUS_KV)
+        return await read_statuses(await bus_soon(context))
     except (BusUnavailable, Misconfigured):
         return None
+
+
+async def read_statuses(bus: Bus) -> Mapping[str, CameraStatus]:
+    """What the pods last said, by camera. Raises BusUnavailable."""
+    values = await bus.kv_all(STATUS_KV)
     return {name: status for name, value in values.items() if (status := _parsed(value)) is not None}
 
 
@@ -68,7 +74,9 @@ def _found(camera: Camera, known: Mapping[str, CameraStatus] | None, at: datetim
             reason_code="bus_away",
         )  # fmt: skip
     status = known.get(camera.id)
-    if status is not None and at - status.updated_at <= STALE and status.state != "disabled":
+    # A camera that is enabled here and disabled there was just switched on; outside its hours it is neither's mistake.
+    off = status is not None and status.state == "disabled" and status.reason_code != "schedule"
+    if status is not None and at - status.updated_at <= STALE and not off:
         return StatusView.of(status)
     # Just made or switched on: a pod takes it within seconds.
     fresh = at - camera.updated_at <= STALE

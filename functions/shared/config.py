@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -115,8 +116,11 @@ class FunctionSettings(Settings):
     migrate_on_start: bool = Field(False, description="bring the database up to date at start (embedded mode does)")
     min_plate_confidence: float = Field(0.5, ge=0, le=1, description="a reading below is marked uncertain")
     camera_networks: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("0.0.0.0/0", "::/0"), description="networks, comma separated, in which cameras may be"
+        ("0.0.0.0/0", "::/0"),
+        description="networks, comma separated, in which cameras may be; this machine itself (127.0.0.0/8, ::1) only "
+        "where one of them names it",
     )
+    timezone: str = Field("America/Sao_Paulo", description="the city's time zone: hours in which cameras are read")
 
     search_reason: str = Field(
         "off", pattern="^(off|plate)$", description="plate: a search by plate needs a reason (a case number or text)"
@@ -124,6 +128,15 @@ class FunctionSettings(Settings):
     mask_plates_for: Annotated[tuple[Role, ...], NoDecode] = Field(
         (), description="roles, comma separated, that see plates masked until they reveal one with a reason"
     )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, KeyError):
+            raise ValueError(f"{value} is no time zone; write it like America/Sao_Paulo") from None
+        return value
 
     @field_validator("camera_networks", "mask_plates_for", mode="before")
     @classmethod

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 PREFIX = "gtv.v1"
 CAMERA_ID = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -165,6 +165,28 @@ class CameraStatusChanged(CameraMessage):
     status: CameraStatus
 
 
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class Hours(BaseModel):
+    """Hours of some days of the week in which a camera is read; an `end` that is not after `start` is a day later."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    days: tuple[Day, ...] = Field(min_length=1, max_length=7)
+    start: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", examples=["06:00"])
+    end: str = Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$", examples=["22:00"])
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Hours:
+        if self.start == self.end:
+            raise ValueError("start and end are the same; a whole day is 00:00 to 24:00")
+        if len(set(self.days)) < len(self.days):
+            raise ValueError("a day stands twice")
+        return self
+
+
 class CameraSpec(BaseModel):
     """What capture needs to know of a camera; the value of its key in the KV bucket `gtv_cameras`."""
 
@@ -180,6 +202,8 @@ class CameraSpec(BaseModel):
     motion_threshold: float = Field(0.0005, ge=0, le=1, description="share of the picture that must change")
     jpeg_quality: int | None = Field(None, ge=40, le=100)
     max_side: int | None = Field(None, ge=320, le=7680, description="longer side of published frames, px")
+    schedule: tuple[Hours, ...] | None = Field(None, description="hours in which it is read; None: always")
+    timezone: str = Field("UTC", description="time zone of `schedule`, e.g. America/Sao_Paulo")
 
 
 class DeadLetter(Message):

@@ -36,7 +36,11 @@ class Stream:
 
 @dataclass(frozen=True)
 class Consumer:
-    """A durable pull consumer; `room` is the function whose worker fetches from it."""
+    """A durable pull consumer; `room` is the function whose worker fetches from it.
+
+    `scales`: in a cluster the room is a Deployment that KEDA scales on the consumer's lag; else the room answers HTTP,
+    and one of it stays up.
+    """
 
     stream: str
     durable: str
@@ -46,6 +50,7 @@ class Consumer:
     max_deliver: int = 5
     max_ack_pending: int = 256
     backoff_s: tuple[float, ...] = field(default=(1.0, 5.0, 15.0))
+    scales: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,8 @@ STREAMS: tuple[Stream, ...] = (
 CONSUMERS: tuple[Consumer, ...] = (
     # ack_wait stays above the time-out of inference, max_deliver low: a late frame is worthless.
     Consumer(FRAMES, "post-processing", "gtv.v1.frames.*", "post_processing", 30.0, 3, 64, (0.5, 2.0)),
+    # One message at a time, in order: a camera's state ends where its next begins. The database may be away for long.
+    Consumer(EVENTS, "camera-spans", "gtv.v1.cameras.>", "cameras", 30.0, 1000, 1, scales=False),
 )
 CAMERAS_KV = "gtv_cameras"
 STATUS_KV = "gtv_camera_status"
