@@ -61,7 +61,7 @@ def explain(error: BaseException) -> str:
     return next((reason for kind, reason in kinds if isinstance(error, kind)), "failed")
 
 
-def _make_strict() -> None:
+def make_strict() -> None:
     from aiohttp import ClientResponse, ClientTimeout
     from onvif.settings import DEFAULT_SETTINGS
     from onvif.zeep_aiohttp import AIOHTTPTransport
@@ -79,6 +79,8 @@ def _make_strict() -> None:
         async with response:
             if 300 <= response.status < 400:
                 raise Refused("redirects")
+            if response.content_type == "text/html":
+                raise Refused({401: "unauthorized", 403: "unauthorized"}.get(response.status, "not_onvif"))
             content = bytearray()
             async for part in response.content.iter_chunked(65_536):
                 content += part
@@ -201,7 +203,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     given = json.loads(sys.stdin.readline())
     try:
-        _make_strict()
+        make_strict()
         answer = asyncio.run(probe(given))
     except Exception as error:
         answer = {"reason": explain(error)}

@@ -85,8 +85,15 @@ async def take(context: Context, subject: str, body: bytes) -> None:
 
 
 async def watch(context: Context) -> int:
-    """Set right what no message told; returns how many cameras that were. Raises BusUnavailable."""
-    known = await status.read_statuses(await context.bus())
+    """Set right what no message told; returns how many cameras that were. Raises BusUnavailable.
+
+    Only once every message was taken: what waits tells of times before what the pods wrote last.
+    """
+    bus = await context.bus()
+    known = await status.read_statuses(bus)
+    load = await bus.load(DURABLE)
+    if load.waiting or load.in_hand:
+        return 0
     async with context.db.read() as session:
         cameras = await span_rows.watched(session)
         spans = await span_rows.open_spans(session)
@@ -95,8 +102,11 @@ async def watch(context: Context) -> int:
     for turn in turns:
         async with context.db.transaction() as session:
             row = await span_rows.hold(session, turn.camera_id)
+            present = await span_rows.open_span(session, turn.camera_id)
             if row is not None and row.deleted_at is None:
-                await span_rows.move(session, turn.camera_id, turn.state, turn.reason_code, turn.at)
+                # What was last said may be older than the present span, as of a camera switched off and on again.
+                began = turn.at if present is None else max(turn.at, present.started_at)
+                await span_rows.move(session, turn.camera_id, turn.state, turn.reason_code, began)
     if turns:
         log.info("camera_spans_set_right", cameras=len(turns))
     return len(turns)

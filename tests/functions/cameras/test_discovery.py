@@ -42,6 +42,8 @@ async def test_devices_are_found_by_datagram_and_by_port_and_the_known_ones_are_
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"RTSP/1.0 200 OK\r\nCSeq: 1\r\nPublic: OPTIONS, DESCRIBE\r\n\r\n")
         await writer.drain()
+        writer.close()
+        await writer.wait_closed()
 
     streaming = await asyncio.start_server(rtsp, BY_PORTS, 0)
     rtsp_port = streaming.sockets[0].getsockname()[1]

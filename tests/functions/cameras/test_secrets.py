@@ -15,11 +15,14 @@ from pydantic import SecretStr
 from functions.cameras import service
 from functions.cameras.feed import reconcile_cameras
 from functions.shared import logs
+from functions.shared.access import Role
 from functions.shared.bus import Bus
 from functions.shared.context import Context
 from functions.shared.contracts import CameraSpec
 from functions.shared.errors import Misconfigured
 from functions.shared.outbox import relay
+from functions.shared.scope import EVERYTHING
+from functions.shared.tokens import Principal
 from functions.shared.topology import CAMERAS_KV
 from tests.functions.cameras.conftest import URL, Register
 from tests.support.ports import free_port

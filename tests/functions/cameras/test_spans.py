@@ -126,10 +126,15 @@ async def test_what_is_no_event_is_refused_for_good(kept: Only) -> None:
 
 
 async def a_camera(register: Register) -> str:
-    """A new camera, whose id no other test's messages name."""
+    """A new camera, whose id no other test's messages name, of which the worker has heard."""
     camera_id = f"cam-{new_id()[-10:]}"
     made = await register.client.post("/api/cameras", json={"id": camera_id, "name": "C", "rtsp_url": URL})
     assert made.status_code == 201, made.text
+
+    async def heard() -> bool:
+        return await states(register, camera_id) == [("provisioning", "opening")]
+
+    await eventually(heard)
     return camera_id
 
 
@@ -175,6 +180,9 @@ async def test_a_pod_that_died_leaves_a_blind_time_from_its_last_word_on(registe
         row = await session.get(Camera, camera_id)
         assert row is not None
         row.created_at = row.updated_at = now() - timedelta(hours=1)
+        span = await span_rows.open_span(session, camera_id)
+        assert span is not None
+        span.started_at = row.created_at
     await tell(bus, camera_id, "online", age=120, since=600)
     await eventually(lambda: _ends_with(register, camera_id, "offline", "no_pod"))
     found = (await register.client.get(f"/api/cameras/{camera_id}/history")).json()
@@ -191,6 +199,17 @@ async def test_a_pod_that_died_leaves_a_blind_time_from_its_last_word_on(registe
     assert [span["state"] for span in found["spans"][-3:]] == ["online", "offline", "online"]
     assert found["spans"][-2]["ended_at"] == found["spans"][-1]["started_at"]
     assert (now() - datetime.fromisoformat(found["spans"][-1]["started_at"])).total_seconds() < 30
+
+
+async def test_a_camera_that_no_pod_takes_is_blind_and_set_right_once(register: Register) -> None:
+    camera_id = await a_camera(register)
+    async with register.context.db.transaction() as session:
+        row = await session.get(Camera, camera_id)
+        assert row is not None
+        row.updated_at = now() - timedelta(minutes=5)
+    await spans.watch(register.context)
+    assert await states(register, camera_id) == [("offline", "no_pod")]
+    assert await spans.watch(register.context) == 0
 
 
 async def _ends_with(register: Register, camera_id: str, state: str, code: str) -> bool:
@@ -240,7 +259,7 @@ async def test_history_counts_what_was_seen_and_what_was_not(register: Register)
                     reason_code="",
                     started_at=later(start),
                     ended_at=later(end),
-                )  # fmt: skip
+                )
             )
 
     async def ask(since: float, until: float) -> dict[str, Any]:
@@ -268,7 +287,8 @@ async def test_history_counts_what_was_seen_and_what_was_not(register: Register)
 async def test_a_wrong_time_is_refused(sqlite_register: Register) -> None:
     camera_id = await a_camera(sqlite_register)
     for params in (
-        {"from": "yesterday"}, {"from": "2026-01-01T00:00:00"}, {"to": "2020-01-01T00:00:00Z", "from": "2021-01-01T00:00:00Z"},
+        {"from": "yesterday"}, {"from": "2026-01-01T00:00:00"},
+        {"to": "2020-01-01T00:00:00Z", "from": "2021-01-01T00:00:00Z"},
         {"from": "2999-01-01T00:00:00Z"}, {"from": "2020-01-01T00:00:00Z", "to": "2021-01-01T00:00:00Z"}, {"x": "1"},
     ):  # fmt: skip
         answer = await sqlite_register.client.get(f"/api/cameras/{camera_id}/history", params=params)

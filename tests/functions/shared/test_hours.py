@@ -58,8 +58,10 @@ def test_what_is_written_is_read_again(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["mon", "mon 6-22", "seg 06:00-22:00", "mon 25:00-26:00", "mon 06:00-06:00", "mon 06:60-07:00", "mon-xyz 06:00-07:00",
-     "06:00-22:00", "mon 24:00-06:00", "mon 06:00-24:01"],
+    [
+        "mon", "mon 6-22", "seg 06:00-22:00", "mon 25:00-26:00", "mon 06:00-06:00", "mon 06:60-07:00",
+        "mon-xyz 06:00-07:00", "06:00-22:00", "mon 24:00-06:00", "mon 06:00-24:01",
+    ],
 )  # fmt: skip
 def test_what_is_no_hours_is_refused(text: str) -> None:
     with pytest.raises(ValueError):  # noqa: PT011  some are pydantic's, which says which field
