@@ -8,9 +8,10 @@ from typing import get_args
 
 import pytest
 
+from functions.cameras.onvif import REASONS as ONVIF_REASONS
 from functions.cameras.status import STATUS_MENDS
 from functions.console.assets import ROOT
-from functions.shared.contracts import CameraState
+from functions.shared.contracts import DAYS, CameraState
 from functions.shared.formats import DEFAULT, NAMES
 from functions.shared.inference import VehicleColor
 from functions.shared.rtsp import REASONS
@@ -21,13 +22,16 @@ FORMS = ("one", "other")
 FAMILIES = {
     "color": [*get_args(VehicleColor)],
     "counts": [f"{state}.{form}" for state in ("offline", "degraded", "unknown") for form in FORMS],
+    "day": DAYS,
     "decode": ["keyframes", "all"],
     "direction": ["towards", "away", "left", "right"],
     "error": None, "mend": None, "reason": None, "part": None,
     "feed": ["connecting", "live", "lost"],
     "format": [*NAMES, "unknown"],
+    "import.action": ["create", "update", "same"],
     "import.mode": ["all", "valid"],
     "match": [*(kind + end for kind in ("exact", "prefix", "wildcard") for end in ("", ".help"))],
+    "onvif": [*ONVIF_REASONS],
     "nav": ["live", "search", "cameras", "groups"],
     "search.mark": ["uncertain", "certain", "corrected"],
     "role": ["viewer", "operator", "admin", "integrator"],
@@ -117,7 +121,7 @@ def test_every_key_that_is_asked_for_is_there(call: str) -> None:
 
 def test_every_reason_of_a_stream_has_words() -> None:
     known = words("pt-BR")
-    extra = {"disabled", "bus_away", "no_pod", "no_room", "opening", "recovering", "credentials"}
+    extra = {"disabled", "schedule", "bus_away", "no_pod", "no_room", "opening", "recovering", "credentials"}
     assert {f"reason.{code}" for code in {*REASONS, *extra}} <= set(known)
 
 
