@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.cameras import feed, groups, names, repository, service, urls
 from functions.cameras.schemas import CameraCreate, CameraUpdate, ImportQuery, ImportReport, LineCamera
-from functions.cameras.sheet import MAX_BYTES, MAX_LINES, Entry, Sheet, read_sheet
+from functions.cameras.sheet import Entry, Sheet, read_sheet
 from functions.cameras.views import address
 from functions.shared import logs
 from functions.shared.audit import Act, record
@@ -24,7 +24,6 @@ from functions.shared.tokens import Principal
 
 log = logs.get("cameras")
 _LOOKUPS_AT_ONCE = 32
-__all__ = ["MAX_BYTES", "MAX_LINES", "import_cameras", "read_sheet"]
 
 
 @dataclass

@@ -37,8 +37,9 @@ async def operator(register: Register) -> AsyncIterator[httpx.AsyncClient]:
     """An operator of the group norte, beside cameras of norte, of sul and of no group."""
     for group_id in ("norte", "norte2", "sul"):
         await register.client.post("/api/groups", json={"id": group_id, "name": group_id})
-    for camera_id, group_id in ((MINE, "norte"), (THEIRS, "sul"), (NONE, None)):
-        body = {"id": camera_id, "name": camera_id, "rtsp_url": f"{URL}/{camera_id}", "group_id": group_id}
+    places: list[tuple[str, str | None]] = [(MINE, "norte"), (THEIRS, "sul"), (NONE, None)]
+    for camera_id, group in places:
+        body = {"id": camera_id, "name": camera_id, "rtsp_url": f"{URL}/{camera_id}", "group_id": group}
         assert (await register.client.post("/api/cameras", json=body)).status_code == 201
     async with await scoped(register, "norte-op", "operator", ["norte", "norte2"]) as client:
         yield client

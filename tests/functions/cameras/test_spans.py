@@ -9,11 +9,10 @@ from typing import Any
 import pytest
 
 from functions.cameras import span_rows, spans
-from functions.shared import bus as bus_module
 from functions.shared.bus import Bus
 from functions.shared.contracts import CameraChanged, CameraState, CameraStatus, CameraStatusChanged, new_id, now
 from functions.shared.db import Database
-from functions.shared.errors import Rejected
+from functions.shared.errors import BusUnavailable, Rejected
 from functions.shared.tables import Camera, CameraSpan
 from functions.shared.topology import STATUS_KV
 from tests.functions.cameras.conftest import URL, Register
@@ -228,7 +227,7 @@ async def test_an_event_is_acknowledged_after_its_commit_and_kept_once_across_a_
         nonlocal refusals
         if refusals < 2:
             refusals += 1
-            raise bus_module.BusUnavailable("away for the test")
+            raise BusUnavailable("away for the test")
         return transaction()
 
     register.context.db.transaction = refusing  # type: ignore[method-assign]

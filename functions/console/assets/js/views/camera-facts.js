@@ -31,7 +31,7 @@ export function tagsOf(input) {
 /** {element, value(), complain(text)}: rows of days and hours; none: it is always read. */
 export function hoursEditor(given) {
   const rows = h("ul", { class: "hours" });
-  const note = h("p", { class: "field-error", role: "alert", hidden: true });
+  const note = h("p", { class: "form-error", role: "alert", hidden: true });
   const always = h("p", { class: "help" });
   const more = h("button", { type: "button", class: "small", on: { click: () => add(WEEK) } }, t("hours.add"));
   const element = h("fieldset", { class: "field hours-field" }, h("legend", {}, t("hours")),
@@ -69,6 +69,7 @@ export function hoursEditor(given) {
     element,
     /** The schedule as the API takes it; midnight at the end is the day's own. */
     value() {
+      note.hidden = true;
       const found = held.map(({ boxes, from, to }) => ({
         days: boxes.filter(({ checked }) => checked).map(({ value }) => value), start: from.value, end: to.value === "00:00" ? "24:00" : to.value,
       }));

@@ -86,7 +86,7 @@ class Find {
     const ports = [item.onvif_port && `ONVIF ${item.onvif_port}`, item.rtsp_port && `RTSP ${item.rtsp_port}`].filter(Boolean).join(" · ");
     const element = h("section", { class: "device", data: { host: item.host } },
       h("div", { class: "device-head" },
-        h("div", {}, h("strong", {}, item.name || item.hardware || item.host), " ", h("code", {}, item.host), h("span", { class: "muted" }, ports),
+        h("div", {}, h("strong", {}, item.name || item.hardware || item.host), (item.name || item.hardware) && h("code", {}, item.host), h("span", { class: "muted" }, ports),
           item.hardware && item.name && h("span", { class: "muted" }, item.hardware), known && h("span", { class: "good-text" }, t("find.known", { names: known }))),
         item.onvif_port && button),
       !item.onvif_port && h("p", { class: "help" }, t("find.noonvif")),
