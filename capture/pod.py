@@ -28,6 +28,7 @@ from functions.shared.bus import Bus, ensure_topology
 from functions.shared.config import CaptureSettings
 from functions.shared.contracts import CameraState, CameraStatus, now
 from functions.shared.errors import BusUnavailable
+from functions.shared.topology import SIGHT_KV
 from functions.shared.vault import Vault
 
 log = logs.get("capture.pod")
@@ -179,6 +180,9 @@ class Pod:
                 await self._teller.tell(
                     camera_id, keeper.machine.verdict, partial(keeper.status, self.pod_id), keeper.facts
                 )
+                if keeper.sight_changed:
+                    keeper.sight_changed = False
+                    await self.bus.kv_put(SIGHT_KV, camera_id, keeper.sight.encode())
         for camera_id, (verdict, status) in list(self._notes.items()):
             await self._teller.tell(camera_id, verdict, partial(_refreshed, status))
 
@@ -192,6 +196,7 @@ class Pod:
                 await self.leases.release(camera_id)
                 if camera is None:
                     await self._teller.erase(camera_id)
+                    await self.bus.kv_delete(SIGHT_KV, camera_id)
             elif camera.spec != keeper.spec:
                 keeper.update(camera.spec, camera.url)
 
@@ -209,8 +214,10 @@ class Pod:
         self._notes.pop(camera_id, None)
         self._teller.drop(camera_id)
         outlet = Outlet(self.bus, camera_id, self.settings, lambda: self.leases.valid(camera_id))
-        self.keepers[camera_id] = Keeper(camera.spec, camera.url, self.settings, self.crew, outlet)
-        self.keepers[camera_id].tick()
+        sight = (await self.bus.kv_get(SIGHT_KV, camera_id) or b"").decode(errors="replace")
+        self.keepers[camera_id] = keeper = Keeper(camera.spec, camera.url, self.settings, self.crew, outlet)
+        keeper.sight = sight
+        keeper.tick()
 
     def _drop(self, camera_id: str, why: str) -> None:
         keeper = self.keepers.pop(camera_id, None)

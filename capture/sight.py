@@ -1,8 +1,9 @@
-"""What a camera sees, from simple statistics of its pictures: too dark, too bright, covered, out of focus, turned away.
+"""What a camera sees, from simple statistics of its pictures: too dark or bright, covered, out of focus, turned.
 
-Pure: a picture comes in as its brightness, times as seconds. A camera is compared with its own past, by day and by night
-apart (an infrared picture is another one): how sharp it mostly is, and where its scene has edges. A fault is told once
-it has lasted `HOLD_S`, and is over once it was absent as long, so that a lorry before the lens or headlights are none.
+Pure: a picture comes in as its brightness, times as seconds. A camera is compared with its own past, by day and by
+night apart (an infrared picture is another one): how sharp it mostly is, and where its scene has edges. A fault is
+told once it has lasted `HOLD_S`, and is over once it was absent as long: a lorry before the lens, or headlights, are
+none.
 
 The thresholds were set on drawn and photographed streets (`tests/capture/test_sight.py`); they are no norm's.
 """
@@ -22,7 +23,7 @@ import numpy.typing as npt
 from capture.gate import Grey
 
 LOOK_S = 5.0  # a look costs some ms of CPU at 1080p
-HOLD_S = 60.0
+HOLD_S = 60.0  # unless GTV_PICTURE_FAULT_S says otherwise
 LEARN = 12  # looks until something is known of the scene
 DARK_MEAN, DARK_HIGH = 24.0, 60.0  # grey levels of 255: mean, and the level that 1 % of the picture is above
 GLARE_MEAN = 232.0
@@ -47,7 +48,7 @@ Map = npt.NDArray[np.float32]
 @dataclass(frozen=True)
 class Look:
     """Statistics of one picture. `brightness`, `contrast` and `high` in grey levels; `sharpness` is the 99th percentile
-    of the Laplacian, without what noise adds, over the contrast, times 100; `flat` the share of tiles without detail."""
+    of the Laplacian, without what noise adds, over contrast, times 100; `flat` the share of tiles without detail."""
 
     brightness: float
     contrast: float
@@ -140,8 +141,8 @@ class Sight:
     """Fed with pictures of one camera. `epoch` rises when somebody says that what it shows now is right: it then learns
     anew. `memory` of an earlier life is taken up where it is of the same epoch."""
 
-    def __init__(self, epoch: int = 0, memory: str = "") -> None:
-        self.epoch = epoch
+    def __init__(self, epoch: int = 0, memory: str = "", hold_s: float = HOLD_S) -> None:
+        self.epoch, self.hold_s = epoch, hold_s
         self.faults: tuple[str, ...] = ()
         self.look: Look | None = None
         self.match: float | None = None
@@ -154,7 +155,7 @@ class Sight:
         """Take a picture in, at the most one each LOOK_S. Whether the faults changed."""
         if at < self._next:
             return False
-        self._next = at + LOOK_S
+        self._next = at + min(LOOK_S, self.hold_s / 4)
         self.look = Look.at(luma)
         found, judged = self._found(self.look)
         before = self.faults
@@ -167,6 +168,18 @@ class Sight:
     def usual_sharpness(self) -> float | None:
         scene = self._scenes.get(_time_of_day(self.look)) if self.look is not None else None
         return scene.sharpness if scene is not None and scene.known else None
+
+    def statistics(self) -> dict[str, float] | None:
+        """Of the last picture; None before the first."""
+        look = self.look
+        if look is None:
+            return None
+        found = {"brightness": look.brightness, "contrast": look.contrast, "sharpness": look.sharpness}
+        if self.usual_sharpness is not None:
+            found["usual_sharpness"] = self.usual_sharpness
+        if self.match is not None:
+            found["view_match"] = self.match
+        return {name: round(value, 2) for name, value in found.items()}
 
     def memory(self) -> str:
         """What another life of it begins with, JSON of some kB; empty while nothing is known."""
@@ -214,7 +227,7 @@ class Sight:
         if seen == told:
             self._since.pop(code, None)
             return told
-        if at - self._since.setdefault(code, at) >= HOLD_S:
+        if at - self._since.setdefault(code, at) >= self.hold_s:
             del self._since[code]
             return seen
         return told

@@ -67,6 +67,7 @@ def spec_of(row: Camera, timezone: str) -> CameraSpec:
         camera_id=row.id, name=row.name, url_encrypted=row.url_encrypted, enabled=row.enabled, revision=row.revision,
         sample_fps=row.sample_fps, motion_gate=row.motion_gate, motion_threshold=row.motion_threshold,
         jpeg_quality=row.jpeg_quality, max_side=row.max_side, schedule=row.schedule or None, timezone=timezone,
+        view_epoch=row.view_epoch,
     )  # fmt: skip
 
 

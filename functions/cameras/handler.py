@@ -9,9 +9,10 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.datastructures import UploadFile
 
-from functions.cameras import discovery, exporter, groups, importer, onvif, probe, service, status, views
+from functions.cameras import discovery, exporter, groups, health, importer, onvif, probe, service, status, views
 from functions.cameras.device_schemas import Discovered, DiscoverRequest, OnvifDevice, OnvifRequest
 from functions.cameras.feed import keep_specs
+from functions.cameras.health_schemas import CameraHealth, HealthQuery
 from functions.cameras.history import history
 from functions.cameras.schemas import (
     CameraCreate,
@@ -169,6 +170,19 @@ async def show_status(camera_id: str, context: Ctx, who: Who) -> StatusView:
 async def show_history(camera_id: str, context: Ctx, who: Who, query: Annotated[HistoryQuery, Query()]) -> History:
     """How a camera fared, and the share of the time in which it could see; the last day where no time is given."""
     return await history(context, await service.camera(context, camera_id, who.scope), query)
+
+
+@router.get("/cameras/{camera_id}/health")
+async def show_health(camera_id: str, context: Ctx, who: Who, query: Annotated[HealthQuery, Query()]) -> CameraHealth:
+    """How well a camera sees and is read: faults of its pictures, its plates hour by hour against its own past, and
+    what to mend."""
+    return await health.health(context, await service.camera(context, camera_id, who.scope), query)
+
+
+@router.post("/cameras/{camera_id}/health/accept", status_code=204)
+async def accept_view(camera_id: str, context: Ctx, who: Who) -> None:
+    """What the camera shows now is right, though it is not what it showed: its scene is learnt anew."""
+    await health.accept_view(context, camera_id, who)
 
 
 @router.get("/cameras/{camera_id}/snapshot.jpg", response_class=Response)

@@ -183,6 +183,8 @@ class StatusView(BaseModel):
     published: int = 0
     dropped: dict[str, int] = {}
     restarts: int = 0
+    faults: list[str] = Field([], description="what is wrong with its pictures, the gravest first")
+    picture: dict[str, float] | None = None
 
     @classmethod
     def of(cls, status: CameraStatus, **changed: object) -> StatusView:

@@ -98,7 +98,7 @@ async def update_camera(
     if change.rtsp_url is not None:
         await urls.require_allowed(change.rtsp_url.get_secret_value(), context.settings.camera_networks)
     async with context.db.transaction() as session:
-        row = await _existing(session, camera_id, who.scope, for_update=True)
+        row = await existing(session, camera_id, who.scope, for_update=True)
         _require_revision(row, revision)
         if "group_id" in change.model_fields_set and change.group_id != row.group_id:
             await groups.require(session, change.group_id, who.scope)
@@ -139,7 +139,7 @@ async def delete_camera(context: Context, camera_id: str, revision: int | None, 
     """Take a camera out of the register. Its row stays without the address, and its id is not given again, since
     detections name it. Raises NotFound, Conflict (changed meanwhile)."""
     async with context.db.transaction() as session:
-        row = await _existing(session, camera_id, who.scope, for_update=True)
+        row = await existing(session, camera_id, who.scope, for_update=True)
         _require_revision(row, revision)
         row.deleted_at = row.updated_at = now()
         row.revision, row.enabled, row.url_encrypted = row.revision + 1, False, ""
@@ -181,7 +181,7 @@ def _require_revision(row: Camera, revision: int | None) -> None:
 async def camera(context: Context, camera_id: str, scope: Scope) -> Camera:
     """Raises NotFound, also for a camera that is not of the scope."""
     async with context.db.read() as session:
-        return await _existing(session, camera_id, scope)
+        return await existing(session, camera_id, scope)
 
 
 async def address_of(context: Context, camera_id: str, scope: Scope) -> str:
@@ -189,7 +189,7 @@ async def address_of(context: Context, camera_id: str, scope: Scope) -> str:
     return context.vault.decrypt((await camera(context, camera_id, scope)).url_encrypted)
 
 
-async def _existing(session: AsyncSession, camera_id: str, scope: Scope, *, for_update: bool = False) -> Camera:
+async def existing(session: AsyncSession, camera_id: str, scope: Scope, *, for_update: bool = False) -> Camera:
     row = None
     if re.fullmatch(CAMERA_ID, camera_id):
         row = await repository.camera(session, camera_id, scope, for_update=for_update)

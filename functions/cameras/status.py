@@ -21,9 +21,18 @@ from functions.shared.topology import STATUS_KV
 STALE = timedelta(seconds=15)
 NO_POD = "no capture pod reports on it; is capture running, and has it room for one more camera?"
 
+# What to do about what is wrong with a camera's pictures; the codes are those that capture gives (`capture.sight`).
+SIGHT_MENDS = {
+    "blocked": "go and look at the camera: something covers its lens or window",
+    "dark": "check the camera's infrared light, its exposure and the street lamps",
+    "glare": "lower the exposure, or turn the camera out of the sun and headlights",
+    "moved": "turn the camera back, or accept what it shows now if that is right; then check its regions",
+    "blurred": "clean the window and set the focus anew",
+}
 # What to do about a state; beside what the probe knows of a stream, what can be wrong around it.
 STATUS_MENDS = {
     **MENDS,
+    **SIGHT_MENDS,
     "bus_away": "start NATS, or correct GTV_NATS_URL",
     "credentials": "give the camera its address again, or add the old key to GTV_FERNET_KEYS",
     "no_pod": "start capture, or one more capture pod",

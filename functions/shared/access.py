@@ -76,6 +76,8 @@ ACCESS: dict[str, Rule | None] = {
     "POST /api/cameras/{camera_id}/restore": Rule(OPERATORS, "cameras:write"),
     "GET /api/cameras/{camera_id}/status": Rule(EVERYONE, "cameras:read"),
     "GET /api/cameras/{camera_id}/history": Rule(EVERYONE, "cameras:read"),
+    "GET /api/cameras/{camera_id}/health": Rule(EVERYONE, "cameras:read"),
+    "POST /api/cameras/{camera_id}/health/accept": Rule(OPERATORS, "cameras:write"),
     "GET /api/cameras/{camera_id}/snapshot.jpg": Rule(EVERYONE, "cameras:read"),
     "GET /api/groups": Rule(EVERYONE, "cameras:read"),
     # Whoever may change what a camera reads may say what plates look like there; an admin's are people and keys.

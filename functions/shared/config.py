@@ -176,6 +176,11 @@ class CaptureSettings(Settings):
     frame_stale_s: float = Field(5.0, gt=0, description="a frame that waited this long to be published is dropped, s")
     backoff_first_s: float = Field(1.0, gt=0, description="pause after a camera's first failure; doubles each time, s")
     backoff_longest_s: float = Field(30.0, gt=0, description="longest pause between tries before the circuit opens, s")
+    picture_fault_s: float = Field(
+        60.0,
+        ge=1,
+        description="a fault of a picture (dark, covered, blurred, moved) is told when it lasts so long, s",
+    )
     hung_readers: int = Field(3, ge=1, description="readers that hang in the library until their process is replaced")
     metrics_port: int = Field(0, ge=0, le=65_535, description="port of /metrics and /_/health of capture (0: off)")
     metrics_host: str = Field("127.0.0.1", description="address that capture serves /metrics and /_/health on")

@@ -155,6 +155,10 @@ class CameraStatus(BaseModel):
     published: int = Field(0, description="frames published since the holder took the camera")
     dropped: dict[str, int] = Field(default_factory=dict, description="frames not published, by reason")
     restarts: int = 0
+    faults: tuple[str, ...] = Field((), description="what is wrong with its pictures, the gravest first")
+    picture: dict[str, float] | None = Field(
+        None, description="brightness and contrast in grey levels, sharpness, usual_sharpness, view_match (0 to 1)"
+    )
 
 
 class CameraStatusChanged(CameraMessage):
@@ -204,6 +208,7 @@ class CameraSpec(BaseModel):
     max_side: int | None = Field(None, ge=320, le=7680, description="longer side of published frames, px")
     schedule: tuple[Hours, ...] | None = Field(None, description="hours in which it is read; None: always")
     timezone: str = Field("UTC", description="time zone of `schedule`, e.g. America/Sao_Paulo")
+    view_epoch: int = Field(0, ge=0, description="rises when what the camera shows now is accepted as right")
 
 
 class DeadLetter(Message):

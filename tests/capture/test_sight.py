@@ -1,4 +1,4 @@
-"""What is wrong with a picture, on drawn streets: each fault is told after a while, and traffic, noise and dusk are none."""
+"""What is wrong with a picture, on drawn streets: each fault is told once it lasts; traffic, noise, dusk are none."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def blurred(picture: Grey) -> Grey:
 
 def covered(picture: Grey) -> Grey:
     """Paint on the housing's window: a soft dull grey."""
-    return np.asarray(np.full_like(picture, 92) + (cv2.GaussianBlur(picture, (0, 0), 30) / 40).astype(np.uint8), np.uint8)
+    return np.asarray(
+        np.full_like(picture, 92) + (cv2.GaussianBlur(picture, (0, 0), 30) / 40).astype(np.uint8), np.uint8
+    )
 
 
 def turned(picture: Grey) -> Grey:

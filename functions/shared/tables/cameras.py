@@ -57,6 +57,7 @@ class Camera(Table):
     schedule: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     retention_days: Mapped[int | None] = mapped_column(Integer)
     notes: Mapped[str | None] = mapped_column(Text)
+    view_epoch: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     revision: Mapped[int] = mapped_column(Integer, default=1)
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
