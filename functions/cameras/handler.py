@@ -37,7 +37,6 @@ from functions.cameras.schemas import (
 )
 from functions.cameras.sheet import MAX_LINES
 from functions.cameras.spans import keep_spans
-from functions.shared.audit import Act
 from functions.shared.errors import InvalidInput
 from functions.shared.idempotency import OPENAPI, attempt_of
 from functions.shared.web import Ctx, Startup, Who, Worker, create_app
@@ -156,9 +155,7 @@ async def restore_camera(camera_id: str, body: CameraRestore, context: Ctx, who:
 
 @router.post("/cameras/{camera_id}/probe")
 async def probe_camera(camera_id: str, context: Ctx, who: Who) -> ProbeResult:
-    url = await service.address_of(context, camera_id, who.scope)
-    await service.note(context, who, Act("cameras.probe", camera_id))
-    return await probe.probe(context, url)
+    return await probe.probe(context, await service.address_of(context, camera_id, who.scope))
 
 
 @router.get("/cameras/{camera_id}/status")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from functions.cameras import span_rows
 from functions.cameras.schemas import History, HistoryQuery, Span
@@ -12,12 +12,16 @@ from functions.shared.errors import InvalidInput
 from functions.shared.tables import Camera, CameraSpan
 
 LONGEST = timedelta(days=92)
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 SEEN = ("online", "degraded")
 
 
 async def history(context: Context, camera: Camera, query: HistoryQuery) -> History:
     """Of a camera that the caller may see. Raises InvalidInput for a time that is none, or longer than LONGEST."""
     at = now()
+    for name, moment in (("to", query.until), ("from", query.since)):
+        if moment is not None and moment < EARLIEST:
+            raise InvalidInput(f"{name} lies before {EARLIEST.year}, when there was nothing to see", field=name)
     until = min(query.until or at, at)
     since = query.since or until - timedelta(days=1)
     if since >= until:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, SecretStr, model_validator
 
 from functions.cameras.fields import (
     Body,
@@ -243,8 +243,6 @@ class Span(BaseModel):
 
 class HistoryQuery(Body):
     """Times are RFC 3339; `from` a day ago and `to` now where they are absent."""
-
-    model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
     since: AwareDatetime | None = Field(None, alias="from")
     until: AwareDatetime | None = Field(None, alias="to")

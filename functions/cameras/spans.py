@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from nats.aio.msg import Msg
 from pydantic import ValidationError
@@ -128,37 +129,42 @@ def _overdue(row: Camera, known: Mapping[str, CameraStatus], span: CameraSpan | 
     return turn_of_status(said, span) if said is not None else None
 
 
+Job = Callable[[Bus], Awaitable[None]]
+
+
 @contextlib.asynccontextmanager
 async def keep_spans(context: Context) -> AsyncIterator[None]:
     """Worker: the consumer of cameras' events, and the watch."""
-    stop = asyncio.Event()
+    stop, idle = asyncio.Event(), asyncio.Event()
+    idle.set()
     jobs = [
-        asyncio.create_task(_for_ever(context, stop, _consume), name="camera-spans"),
-        asyncio.create_task(_for_ever(context, stop, _watch), name="camera-watch"),
+        asyncio.create_task(_for_ever(context, partial(_consume, context, stop, idle)), name="camera-spans"),
+        asyncio.create_task(_for_ever(context, partial(_watch, context)), name="camera-watch"),
     ]
     try:
         yield
     finally:
         stop.set()
-        _, late = await asyncio.wait(jobs, timeout=3.0)
-        await end(*late)
+        # What is in hand is written; what was not begun comes again.
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(idle.wait(), 3.0)
+        await end(*jobs)
 
 
-async def _for_ever(context: Context, stop: asyncio.Event, job: object) -> None:
-    assert callable(job)
-    while not stop.is_set():
+async def _for_ever(context: Context, job: Job) -> None:
+    while True:
         try:
-            await job(context, await context.bus(), stop)
+            await job(await context.bus())
         except GTVisionError as error:
             log.warning("camera_spans_wait", reason=error.message)
         except Exception:
             log.exception("camera_spans_failed")
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(stop.wait(), RETRY_S)
+        await asyncio.sleep(RETRY_S)
 
 
-async def _consume(context: Context, bus: Bus, stop: asyncio.Event) -> None:
+async def _consume(context: Context, stop: asyncio.Event, idle: asyncio.Event, bus: Bus) -> None:
     async def handle(message: Msg) -> None:
+        idle.clear()
         try:
             await take(context, message.subject, message.data)
         except GTVisionError:
@@ -167,12 +173,13 @@ async def _consume(context: Context, bus: Bus, stop: asyncio.Event) -> None:
             # One odd message must not hold up all that come after it.
             log.exception("camera_event_failed", subject=message.subject)
             raise Rejected(f"an event could not be kept: {type(error).__name__}") from error
+        finally:
+            idle.set()
 
     await bus.consume(DURABLE, handle, concurrency=1, stop=stop)
 
 
-async def _watch(context: Context, _: Bus, stop: asyncio.Event) -> None:
-    while not stop.is_set():
+async def _watch(context: Context, _: Bus) -> None:
+    while True:
         await watch(context)
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(stop.wait(), WATCH_S)
+        await asyncio.sleep(WATCH_S)

@@ -71,8 +71,10 @@ def parse(text: str) -> list[Hours]:
     """
     if text.strip().lower() in ("", "always"):
         return []
-    found = []
+    found: list[Hours] = []
     for part in filter(None, (piece.strip() for piece in re.split(r"[;\n]", text.lower()))):
+        if len(found) == MOST:
+            raise ValueError(f"has more than {MOST} parts")
         read = _PART.fullmatch(part)
         if read is None:
             raise ValueError(f"cannot be read at {part[:40]!r}; write it like: mon-fri 06:00-22:00; sat 08:00-12:00")

@@ -286,7 +286,8 @@ async def test_history_counts_what_was_seen_and_what_was_not(register: Register)
 async def test_a_wrong_time_is_refused(sqlite_register: Register) -> None:
     camera_id = await a_camera(sqlite_register)
     for params in (
-        {"from": "yesterday"}, {"from": "2026-01-01T00:00:00"},
+        {"to": "0001-01-01T00:00:00Z"}, {"from": "0001-01-01T00:00:00+14:00"}, {"from": "yesterday"},
+        {"from": "2026-01-01T00:00:00"},
         {"to": "2020-01-01T00:00:00Z", "from": "2021-01-01T00:00:00Z"},
         {"from": "2999-01-01T00:00:00Z"}, {"from": "2020-01-01T00:00:00Z", "to": "2021-01-01T00:00:00Z"}, {"x": "1"},
     ):  # fmt: skip
