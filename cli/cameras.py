@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import cameras_csv, cameras_find
+from cli import cameras_csv, cameras_find, cameras_health
 from cli.account import read_secret
 from cli.camera_options import (
     CameraId,
@@ -228,3 +228,5 @@ app.command("onvif")(cameras_find.onvif)
 app.command("discover")(cameras_find.discover)
 app.command("import")(cameras_csv.import_)
 app.command("export")(cameras_csv.export)
+app.command("health")(cameras_health.health)
+app.command("accept-view")(cameras_health.accept_view)

@@ -8,8 +8,10 @@ from typing import get_args
 
 import pytest
 
+from capture.sight import CODES
+from functions.cameras.health import MENDS
 from functions.cameras.onvif import REASONS as ONVIF_REASONS
-from functions.cameras.status import STATUS_MENDS
+from functions.cameras.status import SIGHT_MENDS, STATUS_MENDS
 from functions.console.assets import ROOT
 from functions.shared.contracts import DAYS, CameraState
 from functions.shared.formats import DEFAULT, NAMES
@@ -25,7 +27,7 @@ FAMILIES = {
     "day": DAYS,
     "decode": ["keyframes", "all"],
     "direction": ["towards", "away", "left", "right"],
-    "error": None, "mend": None, "reason": None, "part": None,
+    "error": None, "fault": None, "mend": None, "reason": None, "remedy": None, "part": None,
     "feed": ["connecting", "live", "lost"],
     "format": [*NAMES, "unknown"],
     "import.action": ["create", "update", "same"],
@@ -139,3 +141,11 @@ def test_the_page_offers_the_formats_that_the_api_takes() -> None:
     assert offered == list(NAMES)
     # The page says what a camera without a group reads by the first two.
     assert tuple(offered[: len(DEFAULT)]) == DEFAULT
+
+
+def test_every_verdict_on_a_cameras_reading_has_words_and_a_remedy() -> None:
+    known = set(words("pt-BR"))
+    verdicts = MENDS.keys() - SIGHT_MENDS.keys()
+    assert {key.removeprefix("fault.") for key in known if key.startswith("fault.")} == verdicts
+    assert {key.removeprefix("remedy.") for key in known if key.startswith("remedy.")} == verdicts
+    assert {f"reason.{code}" for code in CODES} <= known

@@ -9,6 +9,7 @@ import { groups } from "../groups-store.js";
 import { ago, number, plural, t } from "../i18n.js";
 import { may } from "../session.js";
 import { openCameraForm, streamWords } from "./camera-form.js";
+import { openHealth } from "./camera-health.js";
 import { exportCameras, openFind } from "./camera-find.js";
 import { openImport } from "./camera-import.js";
 import { showPicture } from "./card.js";
@@ -142,7 +143,8 @@ function cameraRow(id) {
       fill(name, h("strong", {}, camera.name), h("code", {}, id), camera.location && h("span", { class: "muted" }, camera.location),
         group && h("span", { class: "muted" }, t("camera.group", { name: group })),
         camera.tags && h("span", { class: "tags" }, camera.tags.map((tag) => h("span", { class: "tag" }, tag))));
-      fill(state, stateBadge(stateOf(camera)), h("span", { class: "why" }, reasonOf(camera)), h("span", { class: "mend muted" }, mendOf(camera)), age);
+      fill(state, stateBadge(stateOf(camera)), h("span", { class: "why" }, reasonOf(camera)), h("span", { class: "mend muted" }, mendOf(camera)), age,
+        h("button", { type: "button", class: "link", "aria-label": `${t("health")}: ${camera.name}`, on: { click: () => openHealth(camera) } }, t("health")));
       fill(video, videoWords(camera.status));
       fill(reading, readingWords(camera));
       if (actions) fill(actions, actionButtons(camera));
