@@ -205,6 +205,11 @@ class Keeper:
         return None if report is None else "all" if report.decode == "all" else "keyframes"
 
     @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the pictures, the gravest first."""
+        return self._report.faults if self._report else ()
+
+    @property
     def facts(self) -> tuple[object, ...]:
         """What is known of the stream: a change of it is worth telling at once."""
         report = self._report
@@ -233,7 +238,7 @@ class Keeper:
             decode_reason=report.decode_reason if report else "",
             keyframe_interval_s=report.keyframe_interval_s if report else None,
             published=self.outlet.published, dropped=dict(self.dropped()), restarts=self.restarts,
-            faults=report.faults if report else (), picture=report.picture if report else None,
+            faults=self.faults, picture=report.picture if report else None,
         )  # fmt: skip
 
     # --- inside

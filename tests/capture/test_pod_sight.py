@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from pathlib import Path
 
 from functions.shared.topology import SIGHT_KV
 from tests.capture.rig import Rig, until
+from tests.support.ports import free_port
 from tests.support.rtsp import make_clip, start_rtsp
 
 
@@ -14,9 +16,14 @@ async def test_a_dark_camera_is_degraded_with_the_reason_and_goes_on_publishing(
     clip = make_clip(tmp_path / "dark.mp4", scene="night")
     with start_rtsp({"night": clip}) as server:
         await rig.put("night", server.urls["night"], motion_gate=False)
-        rig.pod(GTV_PICTURE_FAULT_S="2")
+        port = free_port()
+        rig.pod(GTV_PICTURE_FAULT_S="2", GTV_METRICS_PORT=str(port))
         status = await rig.reaches("night", "degraded", code="dark")
         await rig.more_frames("night")
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            told_to_prometheus = answer.read().decode()
+    assert 'gtv_capture_picture_fault{camera_id="night",fault="dark"} 1.0' in told_to_prometheus
+    assert 'gtv_capture_picture_fault{camera_id="night",fault="moved"} 0.0' in told_to_prometheus
     assert status.faults == ("dark",)
     assert status.picture is not None
     assert status.picture["brightness"] < 24
