@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import urllib.request
 from pathlib import Path
@@ -12,6 +13,11 @@ from tests.support.ports import free_port
 from tests.support.rtsp import make_clip, start_rtsp
 
 
+def metrics_of(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        return str(answer.read().decode())
+
+
 async def test_a_dark_camera_is_degraded_with_the_reason_and_goes_on_publishing(rig: Rig, tmp_path: Path) -> None:
     clip = make_clip(tmp_path / "dark.mp4", scene="night")
     with start_rtsp({"night": clip}) as server:
@@ -20,8 +26,7 @@ async def test_a_dark_camera_is_degraded_with_the_reason_and_goes_on_publishing(
         rig.pod(GTV_PICTURE_FAULT_S="2", GTV_METRICS_PORT=str(port))
         status = await rig.reaches("night", "degraded", code="dark")
         await rig.more_frames("night")
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
-            told_to_prometheus = answer.read().decode()
+        told_to_prometheus = await asyncio.to_thread(metrics_of, port)
     assert 'gtv_capture_picture_fault{camera_id="night",fault="dark"} 1.0' in told_to_prometheus
     assert 'gtv_capture_picture_fault{camera_id="night",fault="moved"} 0.0' in told_to_prometheus
     assert status.faults == ("dark",)
