@@ -21,6 +21,14 @@ FRAMES_FOR_A_VERDICT = 8  # a rate is judged over at least so many frames that s
 RATE_WINDOW_S = 20.0
 # Rises over all cameras of the process: what an earlier keeper's reader still sends cannot pass for this one's.
 _GENERATIONS = itertools.count(1)
+# What is wrong with a picture, in words; the codes are those of `capture.sight`.
+FAULTS = {
+    "blocked": "something covers the lens",
+    "dark": "the picture is too dark to show anything",
+    "glare": "the picture is too bright to show anything",
+    "moved": "the camera shows another scene than it did",
+    "blurred": "the picture is much less sharp than it was",
+}
 SLOW, GOOD = 0.5, 0.75  # share of the wanted rate below which a camera is slow, above which it is well again
 
 
@@ -46,7 +54,7 @@ def tuning_of(spec: CameraSpec, settings: CaptureSettings) -> Tuning:
     return Tuning(
         sample_fps=spec.sample_fps, motion_gate=spec.motion_gate, motion_threshold=spec.motion_threshold,
         jpeg_quality=spec.jpeg_quality or settings.jpeg_quality, max_side=spec.max_side or settings.frame_max_side,
-        heartbeat_s=settings.heartbeat_s,
+        heartbeat_s=settings.heartbeat_s, fault_s=settings.picture_fault_s,
     )  # fmt: skip
 
 
@@ -84,8 +92,11 @@ class Keeper:
 
     def __init__(
         self, spec: CameraSpec, url: str, settings: CaptureSettings, hands: Hands, outlet: Sink,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = time.monotonic
     ) -> None:  # fmt: skip
+        # What is known of the scene, of an earlier holder at first; `sight_changed` where it is to be kept.
+        self.sight, self.sight_changed = "", False
+        self._slow: tuple[str, str] | None = None
         self.spec, self._url, self._settings = spec, url, settings
         self._hands, self.outlet, self._clock = hands, outlet, clock
         now = clock()
@@ -116,6 +127,12 @@ class Keeper:
             self._report = None
             self._again_at = self._clock()
             self.tick()
+        elif old.view_epoch != spec.view_epoch:
+            # What it shows now is right, somebody says: the next reader learns the scene anew.
+            self.sight, self.sight_changed = "", True
+            self._end_reading()
+            self._again_at = self._clock()
+            self.tick()
         elif tuning_of(old, self._settings) != tuning_of(spec, self._settings):
             self.machine.rule = rule_of(spec, self._settings)
             self._samples.clear()
@@ -136,6 +153,7 @@ class Keeper:
         reading.dropped = Counter(report.dropped)
         if report.codec:
             self._report = report
+            self._judge_picture(report)
         self._judge_rate()
 
     def ended(self, ended: Ended) -> None:
@@ -187,10 +205,17 @@ class Keeper:
         return None if report is None else "all" if report.decode == "all" else "keyframes"
 
     @property
+    def faults(self) -> tuple[str, ...]:
+        """What is wrong with the pictures, the gravest first."""
+        return self._report.faults if self._report else ()
+
+    @property
     def facts(self) -> tuple[object, ...]:
         """What is known of the stream: a change of it is worth telling at once."""
         report = self._report
-        return () if report is None else (report.codec, report.width, report.height, report.decode_reason)
+        return () if report is None else (
+            report.codec, report.width, report.height, report.decode_reason, report.faults
+        )  # fmt: skip
 
     def dropped(self) -> Counter[str]:
         current = self._reading.dropped if self._reading is not None else Counter()
@@ -213,6 +238,7 @@ class Keeper:
             decode_reason=report.decode_reason if report else "",
             keyframe_interval_s=report.keyframe_interval_s if report else None,
             published=self.outlet.published, dropped=dict(self.dropped()), restarts=self.restarts,
+            faults=self.faults, picture=report.picture if report else None,
         )  # fmt: skip
 
     # --- inside
@@ -226,6 +252,7 @@ class Keeper:
             Read(
                 self.spec.camera_id, self._reading.generation, self._url, self._settings.open_timeout_s,
                 tuning_of(self.spec, self._settings), self._report.keyframe_interval_s if self._report else None,
+                self.spec.view_epoch, self.sight,
             )
         )  # fmt: skip
 
@@ -255,6 +282,16 @@ class Keeper:
         self.last_frame = datetime.fromtimestamp(at, UTC)
         self.machine.frame(now)
 
+    def _judge_picture(self, report: Report) -> None:
+        if report.sight:
+            self.sight, self.sight_changed = report.sight, True
+        self._complain()
+
+    def _complain(self) -> None:
+        """The gravest of what is wrong with the pictures, else that too few come."""
+        fault = next(iter(self._report.faults), None) if self._report else None
+        self.machine.complain((fault, FAULTS.get(fault, fault)) if fault else self._slow, self._clock())
+
     def _judge_rate(self) -> None:
         """Frames come, but far fewer than asked for: the network, the camera or this machine is too slow."""
         now, reading = self._clock(), self._reading
@@ -270,6 +307,7 @@ class Keeper:
         share = (reading.heard - first_count) / (now - first_at) / wanted
         if share < SLOW:
             words = f"only {share * wanted:.2g} of {wanted:g} frames/s come through"
-            self.machine.complain(("slow", words), now)
+            self._slow = ("slow", words)
         elif share > GOOD:
-            self.machine.complain(None, now)
+            self._slow = None
+        self._complain()

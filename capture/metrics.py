@@ -11,6 +11,7 @@ from prometheus_client.registry import Collector
 
 from capture.keeper import Keeper
 from capture.pod import Pod
+from capture.sight import CODES
 from functions.shared.contracts import CameraState
 from functions.shared.side_page import SidePage
 
@@ -55,14 +56,17 @@ def _gauges(keepers: list[Keeper]) -> Iterator[Metric]:
     up = GaugeMetricFamily("gtv_capture_camera_up", "1 when the camera is online", labels=["camera_id"])
     age = GaugeMetricFamily("gtv_capture_last_frame_age_seconds", "since the last decoded frame", labels=["camera_id"])
     mode = GaugeMetricFamily("gtv_capture_decode_mode", "1 for the mode in use", labels=["camera_id", "mode"])
+    faults = GaugeMetricFamily("gtv_capture_picture_fault", "1 while it lasts", labels=["camera_id", "fault"])
     for keeper in keepers:
         camera = [keeper.spec.camera_id]
+        for code in CODES:
+            faults.add_metric([*camera, code], float(code in keeper.faults))
         up.add_metric(camera, float(keeper.machine.verdict.state is CameraState.ONLINE))
         if keeper.last_frame is not None:
             age.add_metric(camera, max(0.0, time.time() - keeper.last_frame.timestamp()))
         for name in ("keyframes", "all"):
             mode.add_metric([*camera, name], float(keeper.decode == name))
-    yield from (up, age, mode)
+    yield from (up, age, mode, faults)
 
 
 def page_of(pod: Pod, host: str, port: int) -> SidePage:

@@ -28,6 +28,7 @@ from functions.shared.bus import Bus, ensure_topology
 from functions.shared.config import CaptureSettings
 from functions.shared.contracts import CameraState, CameraStatus, now
 from functions.shared.errors import BusUnavailable
+from functions.shared.topology import SIGHT_KV
 from functions.shared.vault import Vault
 
 log = logs.get("capture.pod")
@@ -35,6 +36,7 @@ WATCH_S, RENEW_S, SHARE_S, TELL_S = 0.2, 0.5, 0.7, 0.4
 CLEAN_S = 30.0
 FAILURES_IN_A_ROW = 10
 HAND_OVER = 8  # cameras given up to another pod in one round, so that a new pod is not flooded
+OUT_OF_HOURS = Verdict(CameraState.DISABLED, "schedule", "outside the hours in which it is read")
 DISABLED = Verdict(CameraState.DISABLED, "disabled", "switched off by an operator")
 NO_ROOM = Verdict(
     CameraState.OFFLINE, "no_room", "every capture pod holds as many cameras as it may: start another pod"
@@ -159,7 +161,8 @@ class Pod:
             await ensure_topology(self.bus)
             raise
         cameras = self._register.cameras
-        wanted = sharing.assign((id_ for id_, camera in cameras.items() if camera.spec.enabled and camera.url), live)
+        at = now()
+        wanted = sharing.assign((id_ for id_, camera in cameras.items() if camera.due(at) and camera.url), live)
         await self._apply_changes()
         await self._hand_over({id_ for id_ in self.keepers if wanted.get(id_) not in (None, self.pod_id)})
         mine = [id_ for id_, pod in wanted.items() if pod == self.pod_id and id_ not in self.keepers]
@@ -177,6 +180,9 @@ class Pod:
                 await self._teller.tell(
                     camera_id, keeper.machine.verdict, partial(keeper.status, self.pod_id), keeper.facts
                 )
+                if keeper.sight_changed:
+                    keeper.sight_changed = False
+                    await self.bus.kv_put(SIGHT_KV, camera_id, keeper.sight.encode())
         for camera_id, (verdict, status) in list(self._notes.items()):
             await self._teller.tell(camera_id, verdict, partial(_refreshed, status))
 
@@ -185,11 +191,12 @@ class Pod:
     async def _apply_changes(self) -> None:
         for camera_id, keeper in list(self.keepers.items()):
             camera = self._register.cameras.get(camera_id)
-            if camera is None or not camera.spec.enabled or camera.url is None:
-                self._drop(camera_id, "deleted" if camera is None else "disabled")
+            if camera is None or not camera.due(now()) or camera.url is None:
+                self._drop(camera_id, "deleted" if camera is None else "not to be read now")
                 await self.leases.release(camera_id)
                 if camera is None:
                     await self._teller.erase(camera_id)
+                    await self.bus.kv_delete(SIGHT_KV, camera_id)
             elif camera.spec != keeper.spec:
                 keeper.update(camera.spec, camera.url)
 
@@ -207,8 +214,10 @@ class Pod:
         self._notes.pop(camera_id, None)
         self._teller.drop(camera_id)
         outlet = Outlet(self.bus, camera_id, self.settings, lambda: self.leases.valid(camera_id))
-        self.keepers[camera_id] = Keeper(camera.spec, camera.url, self.settings, self.crew, outlet)
-        self.keepers[camera_id].tick()
+        sight = (await self.bus.kv_get(SIGHT_KV, camera_id) or b"").decode(errors="replace")
+        self.keepers[camera_id] = keeper = Keeper(camera.spec, camera.url, self.settings, self.crew, outlet)
+        keeper.sight = sight
+        keeper.tick()
 
     def _drop(self, camera_id: str, why: str) -> None:
         keeper = self.keepers.pop(camera_id, None)
@@ -223,8 +232,8 @@ class Pod:
             if camera_id in wanted or sharing.speaker(camera_id, live) != self.pod_id:
                 continue
             verdict = NO_ROOM if camera.url is not None else NO_KEY
-            if not camera.spec.enabled:
-                verdict = DISABLED
+            if not camera.due(now()):
+                verdict = OUT_OF_HOURS if camera.spec.enabled else DISABLED
             old = self._notes.get(camera_id)
             since = old[1].since if old is not None and old[0] is verdict else now()
             notes[camera_id] = (verdict, self._plain_status(camera_id, verdict).model_copy(update={"since": since}))

@@ -14,6 +14,7 @@ from typing import Any
 from capture import picture
 from capture.gate import MotionGate
 from capture.sampling import DecodeChoice, Pace
+from capture.sight import Sight
 from capture.wire import Ended, Frame, Read, Report, Tuning
 from functions.shared import rtsp
 from functions.shared.errors import CameraUnavailable
@@ -22,6 +23,7 @@ from functions.shared.logs import get
 log = get("capture.reader")
 BACKLOG = 500  # packets since the last keyframe, kept so that a switch to all frames loses none
 BAD_PACKETS = 50  # packets in a row that cannot be decoded
+KEEP_SIGHT_S = 300.0  # how often what is known of the scene is handed on, to outlive this reader
 
 FrameSink = Callable[[Frame, bytes], bool]
 
@@ -43,6 +45,8 @@ class Reader(threading.Thread):
         self._bad = 0
         self._tuning, self._pace = order.tuning, Pace(order.tuning.sample_fps)
         self._gate = self._new_gate(order.tuning)
+        self._sight = Sight(order.view_epoch, order.sight, order.tuning.fault_s)
+        self._started_at = self._kept_sight_at = time.monotonic()
 
     # --- asked by other threads
 
@@ -62,8 +66,19 @@ class Reader(threading.Thread):
             camera_id=self.order.camera_id, generation=self.order.generation, codec=facts.codec, width=facts.width,
             height=facts.height, fps=facts.fps, sampled=self._sampled, last_frame_at=self._last_frame_at or None,
             decode=choice.mode, decode_reason=choice.reason, keyframe_interval_s=choice.keyframe_interval_s,
-            dropped=dict(self._dropped),
+            dropped=dict(self._dropped), faults=self._sight.faults, picture=self._sight.statistics(),
+            sight=self._sight_to_keep(),
         )  # fmt: skip
+
+    def _sight_to_keep(self) -> str:
+        """Early where nothing was known before, since a reader may not live long."""
+        early = not self.order.sight and self._kept_sight_at <= self._started_at
+        if not early and time.monotonic() - self._kept_sight_at < KEEP_SIGHT_S:
+            return ""
+        memory = self._sight.memory()
+        if memory:
+            self._kept_sight_at = time.monotonic()
+        return memory
 
     # --- the thread
 
@@ -151,7 +166,9 @@ class Reader(threading.Thread):
         self._last_frame_at = arrived
         if (frame.width, frame.height) != (self._facts.width, self._facts.height):
             self._facts = rtsp.StreamFacts(self._facts.codec, frame.width, frame.height, self._facts.fps)
-        if not self._gate.judge(picture.luma(frame), time.monotonic()).publish:
+        luma = picture.luma(frame)
+        self._sight.see(luma, time.monotonic())
+        if not self._gate.judge(luma, time.monotonic()).publish:
             self._dropped["still"] += 1
             return
         try:

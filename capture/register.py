@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pydantic import ValidationError
 
-from functions.shared import logs
+from functions.shared import hours, logs
 from functions.shared.bus import Bus
 from functions.shared.contracts import CameraSpec
 from functions.shared.errors import Misconfigured
@@ -22,6 +23,19 @@ class Camera:
 
     spec: CameraSpec
     url: str | None = field(repr=False)
+
+    def due(self, at: datetime) -> bool:
+        """Whether it is to be read at a moment: it is enabled, and within its hours.
+
+        Hours in a time zone that this machine does not know bind nobody: a camera that is read too long does less
+        harm than one that is blind.
+        """
+        if not self.spec.enabled:
+            return False
+        try:
+            return hours.cover(self.spec.schedule, self.spec.timezone, at)
+        except ValueError:
+            return True
 
 
 class Register:

@@ -25,11 +25,13 @@ class Tuning:
     jpeg_quality: int
     max_side: int
     heartbeat_s: float
+    fault_s: float = 60.0
 
 
 @dataclass(frozen=True)
 class Read:
-    """Pod to worker: read this camera. A `generation` is one life of its reader thread."""
+    """Pod to worker: read this camera. A `generation` is one life of its reader thread; `sight` is what an earlier one
+    knew of the scene (`capture.sight`)."""
 
     camera_id: str
     generation: int
@@ -37,6 +39,8 @@ class Read:
     timeout_s: float
     tuning: Tuning
     keyframe_interval_s: float | None = None
+    view_epoch: int = 0
+    sight: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -80,7 +84,8 @@ class Ended:
 
 @dataclass(frozen=True)
 class Report:
-    """How a reader fares. `sampled`: frames decoded and looked at; `dropped`: those not handed on, by reason."""
+    """How a reader fares. `sampled`: frames decoded and looked at; `dropped`: those not handed on, by reason; `faults`
+    and `picture`: what is wrong with its pictures, and their statistics; `sight` is set when it is worth keeping."""
 
     camera_id: str
     generation: int
@@ -94,6 +99,9 @@ class Report:
     decode_reason: str
     keyframe_interval_s: float | None
     dropped: dict[str, int]
+    faults: tuple[str, ...] = ()
+    picture: dict[str, float] | None = None
+    sight: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,9 @@ def unpack(head: bytes) -> Said:
     if "tuning" in values:
         values["tuning"] = Tuning(**values["tuning"])
     if kind is Beat:
-        values["reports"] = tuple(Report(**report) for report in values["reports"])
+        values["reports"] = tuple(
+            Report(**{**report, "faults": tuple(report.get("faults", ()))}) for report in values["reports"]
+        )
     known = {one.name for one in fields(kind)}
     message: Said = kind(**{name: value for name, value in values.items() if name in known})
     return message

@@ -6,82 +6,46 @@ the commands ask for it, or read it from standard input.
 
 from __future__ import annotations
 
-import sys
-from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from cli import cameras_csv, cameras_find, cameras_health
 from cli.account import read_secret
+from cli.camera_options import (
+    CameraId,
+    Confidence,
+    Emptied,
+    Fps,
+    Gate,
+    Group,
+    Heading,
+    IgnoreZone,
+    Latitude,
+    Location,
+    Longitude,
+    Model,
+    Name,
+    Notes,
+    PlateHeight,
+    Region,
+    RetentionDays,
+    Schedule,
+    Tag,
+    UrlArgument,
+    Vendor,
+    given,
+    hours_of,
+    rtsp_url,
+)
 from cli.output import AsJson, cell, local_time, print_fields, print_json, print_table, say
-from cli.polygons import HELP as CORNERS
 from cli.polygons import polygons
 from cli.state import api
-from functions.shared.errors import InvalidInput, TooLarge
-from functions.shared.exits import USAGE
+from functions.shared.contracts import Hours
+from functions.shared.errors import InvalidInput
+from functions.shared.hours import written
 
-app = typer.Typer(no_args_is_help=True, help="Cameras: add, list, show, update, remove, probe, import.")
-MAX_CSV = 10 * 1024 * 1024
-
-UrlArgument = Annotated[
-    str | None,
-    typer.Argument(
-        metavar="[RTSP_URL]",
-        help="rtsp://USER:PASSWORD@HOST/PATH. Left out, it is asked for without an echo; - reads it from standard "
-        "input. As an argument it shows in the process list and in the shell's history: prefer the prompt.",
-    ),
-]
-Name = Annotated[str | None, typer.Option("--name", help="Name for people.")]
-Group = Annotated[str | None, typer.Option("--group", help="Group id, see `gtvision groups list`.")]
-Location = Annotated[str | None, typer.Option(help="Where it hangs, e.g. a street corner.")]
-Latitude = Annotated[float | None, typer.Option(min=-90, max=90, help="Degrees.")]
-Longitude = Annotated[float | None, typer.Option(min=-180, max=180, help="Degrees.")]
-Fps = Annotated[float | None, typer.Option("--fps", help="Frames analysed a second at the most.")]
-Gate = Annotated[
-    bool | None, typer.Option("--motion-gate/--no-motion-gate", help="Drop frames in which nothing moves.")
-]
-PlateHeight = Annotated[
-    int | None, typer.Option(min=8, max=200, help="Plates lower than this are not read, px of the published frame.")
-]
-Confidence = Annotated[
-    float | None, typer.Option(min=0, max=1, help="A plate's reading below this is marked uncertain.")
-]
-Region = Annotated[list[str] | None, typer.Option("--region", help=f"Only what is inside counts. {CORNERS}")]
-IgnoreZone = Annotated[
-    list[str] | None, typer.Option("--ignore-zone", help=f"What is inside does not count. {CORNERS}")
-]
-Notes = Annotated[str | None, typer.Option(help="Anything else.")]
-CameraId = Annotated[str, typer.Argument(metavar="CAMERA", help="Id of the camera.")]
-
-
-class Emptied(StrEnum):
-    """What may be empty, as the command line names it."""
-
-    GROUP = "group"
-    LOCATION = "location"
-    LATITUDE = "latitude"
-    LONGITUDE = "longitude"
-    MIN_PLATE_HEIGHT = "min-plate-height"
-    MIN_CONFIDENCE = "min-confidence"
-    REGIONS = "regions"
-    IGNORE_ZONES = "ignore-zones"
-    NOTES = "notes"
-
-    @property
-    def field(self) -> str:
-        return "group_id" if self is Emptied.GROUP else self.value.replace("-", "_")
-
-
-def rtsp_url(given: str | None) -> str:
-    """The address: an argument, a line of standard input (`-`), or typed without an echo."""
-    if given is not None and given != "-":
-        return given
-    return read_secret("RTSP address", from_stdin=given == "-")
-
-
-def _given(**fields: Any) -> dict[str, Any]:
-    return {name: value for name, value in fields.items() if value is not None}
+app = typer.Typer(no_args_is_help=True, help="Cameras: add, list, update, remove, look for, import, export.")
 
 
 @app.command()
@@ -94,6 +58,12 @@ def add(  # noqa: PLR0913  each is an option of the command line
     location: Location = None,
     latitude: Latitude = None,
     longitude: Longitude = None,
+    heading: Heading = None,
+    vendor: Vendor = None,
+    model: Model = None,
+    tag: Tag = None,
+    schedule: Schedule = None,
+    retention_days: RetentionDays = None,
     fps: Fps = None,
     motion_gate: Gate = None,
     min_plate_height: PlateHeight = None,
@@ -106,9 +76,10 @@ def add(  # noqa: PLR0913  each is an option of the command line
 ) -> None:
     """Register a camera. Its stream is pulled within seconds."""
     areas = {"regions": polygons("--region", region), "ignore_zones": polygons("--ignore-zone", ignore_zone)}
-    body = _given(
+    body = given(
         id=camera_id, name=name, rtsp_url=rtsp_url(url), group_id=group, location=location, latitude=latitude,
-        longitude=longitude, sample_fps=fps, motion_gate=motion_gate, min_plate_height=min_plate_height,
+        longitude=longitude, heading=heading, vendor=vendor, model=model, tags=tag, schedule=hours_of(schedule),
+        retention_days=retention_days, sample_fps=fps, motion_gate=motion_gate, min_plate_height=min_plate_height,
         min_confidence=min_confidence, notes=notes, enabled=not disabled, **areas,
     )  # fmt: skip
     with api(ctx) as client:
@@ -120,19 +91,25 @@ def add(  # noqa: PLR0913  each is an option of the command line
 
 
 @app.command("list")
-def list_(
+def list_(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
     state: Annotated[
         str | None, typer.Option(help="online, degraded, offline, provisioning, disabled or unknown.")
     ] = None,
     group: Group = None,
-    search: Annotated[str | None, typer.Option("--search", "-q", help="Part of name, id or place.")] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="Has this tag; may be repeated: has all.")] = None,
+    vendor: Annotated[str | None, typer.Option(help="Of this maker.")] = None,
+    removed: Annotated[bool, typer.Option("--removed", help="Those that were taken out.")] = False,
+    search: Annotated[
+        str | None, typer.Option("--search", "-q", help="Part of name, id, place, maker, model or a tag.")
+    ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At the most this many (default: all).")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Cameras with their states."""
     with api(ctx) as client:
-        found = list(client.pages("/api/cameras", limit, state=state, group_id=group, q=search))
+        asked = {"state": state, "group_id": group, "q": search, "tag": tag or None, "vendor": vendor}
+        found = list(client.pages("/api/cameras", limit, **asked, deleted="true" if removed else None))
     if as_json:
         print_json({"items": found})
         return
@@ -154,6 +131,8 @@ def show(ctx: typer.Context, camera: CameraId, as_json: AsJson = False) -> None:
         print_json(found)
         return
     status = found.pop("status", None) or {}
+    if found.get("schedule"):
+        found["schedule"] = written(Hours.model_validate(item) for item in found["schedule"])
     print_fields(found)
     print_fields({name: value for name, value in status.items() if name != "camera_id" and value not in (None, "")})
 
@@ -170,6 +149,12 @@ def update(  # noqa: PLR0913  each is an option of the command line
     location: Location = None,
     latitude: Latitude = None,
     longitude: Longitude = None,
+    heading: Heading = None,
+    vendor: Vendor = None,
+    model: Model = None,
+    tag: Tag = None,
+    schedule: Schedule = None,
+    retention_days: RetentionDays = None,
     fps: Fps = None,
     motion_gate: Gate = None,
     min_plate_height: PlateHeight = None,
@@ -186,9 +171,10 @@ def update(  # noqa: PLR0913  each is an option of the command line
     """Change a camera; what is not named stays. Regions and ignore zones that are named replace those it had."""
     areas = {"regions": polygons("--region", region), "ignore_zones": polygons("--ignore-zone", ignore_zone)}
     address = read_secret("RTSP address", from_stdin=url_stdin) if ask_url or url_stdin else None
-    body = _given(
+    body = given(
         name=name, rtsp_url=address, enabled=enabled, group_id=group, location=location, latitude=latitude,
-        longitude=longitude, sample_fps=fps, motion_gate=motion_gate, min_plate_height=min_plate_height,
+        longitude=longitude, heading=heading, vendor=vendor, model=model, tags=tag, schedule=hours_of(schedule),
+        retention_days=retention_days, sample_fps=fps, motion_gate=motion_gate, min_plate_height=min_plate_height,
         min_confidence=min_confidence, notes=notes, **areas,
     )  # fmt: skip
     for emptied in clear or ():
@@ -220,81 +206,27 @@ def remove(
 
 
 @app.command()
-def probe(
+def restore(
     ctx: typer.Context,
-    camera: Annotated[
-        str | None, typer.Argument(metavar="[CAMERA]", help="Id of a registered camera; - or left out: an address.")
-    ] = None,
+    camera: CameraId,
+    url_stdin: Annotated[bool, typer.Option("--url-stdin", help="Read the address from standard input.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Look at a stream for at most 5 s: codec, size, frame rate. Without a camera's id an address is asked for."""
+    """Bring back a camera that was removed, under its id and with its settings. Its address is asked for."""
+    body = {"rtsp_url": read_secret("RTSP address", from_stdin=url_stdin)}
     with api(ctx) as client:
-        if camera is None or camera == "-" or "://" in camera:
-            found = client.call("POST", "/api/cameras/probe", json={"rtsp_url": rtsp_url(camera)}, slow=True)
-        else:
-            found = client.call("POST", f"/api/cameras/{camera}/probe", slow=True)
+        back = client.call("POST", f"/api/cameras/{camera}/restore", json=body)
     if as_json:
-        print_json(found)
-        return
-    rate = f"{found['fps']:g} frames/s" if found.get("fps") else "frame rate not announced"
-    say(f"[green]{found['codec']}[/], {found['width']}x{found['height']}, {rate} [dim]({found['seconds']:.1f} s)[/]")
-    for warning in found.get("warnings", ()):
-        say(f"[yellow]{cell(warning)}[/]")
-
-
-@app.command("import")
-def import_(
-    ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV with a header: name, rtsp_url and more; - is standard input.")],
-    keep_good: Annotated[bool, typer.Option("--keep-good", help="Add the good lines though others are bad.")] = False,
-    create_groups: Annotated[
-        bool, typer.Option("--create-groups", help="Make the groups that lines name and that are missing.")
-    ] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would happen.")] = False,
-    as_json: AsJson = False,
-) -> None:
-    """Add cameras from CSV: all lines or none, or with --keep-good those that are right. Ends with 2 on a bad line."""
-    params = {"mode": "valid" if keep_good else "all", "dry_run": dry_run, "create_groups": create_groups}
-    refused: InvalidInput | None = None
-    with api(ctx) as client:
-        try:
-            report = client.call(
-                "POST", "/api/cameras/import", params=params, content=_csv(file), content_type="text/csv", slow=True
-            )
-        except InvalidInput as error:
-            if "errors" not in error.details:
-                raise
-            refused, report = error, dict(error.details)
-    if as_json:
-        print_json(report)
+        print_json(back)
     else:
-        _print_report(report)
-    if refused is not None:
-        raise InvalidInput(refused.message, mend="correct the lines, or add the good ones with --keep-good")
-    if report["errors"]:
-        raise typer.Exit(USAGE)
+        say(f"[bold]{cell(back['id'])}[/] is back.")
 
 
-def _csv(file: Path) -> bytes:
-    try:
-        data = sys.stdin.buffer.read(MAX_CSV + 1) if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise InvalidInput(f"{file} cannot be read: {error.strerror}", field="file") from error
-    if len(data) > MAX_CSV:
-        raise TooLarge(f"{file} is over {MAX_CSV // 1024 // 1024} MB", mend="import it in parts", field="file")
-    return data
-
-
-def _print_report(report: dict[str, Any]) -> None:
-    if report["errors"]:
-        rows = ((fault["line"], fault["field"], fault["reason"]) for fault in report["errors"])
-        print_table(("Line", "Field", "What is wrong"), rows, "")
-    if report["cameras"]:
-        rows = ((item["line"], item["id"], item["name"]) for item in report["cameras"])
-        print_table(("Line", "Id", "Name"), rows, "")
-    if report["groups"]:
-        say(f"Groups that {'would be' if report['dry_run'] else 'were'} made: {cell(', '.join(report['groups']))}.")
-    if report["dry_run"]:
-        say(f"{report['lines']} lines: {len(report['cameras'])} cameras would be added; nothing was changed.")
-    else:
-        say(f"{report['lines']} lines: {report['created']} cameras added.")
+app.command("history")(cameras_find.history)
+app.command("probe")(cameras_find.probe)
+app.command("onvif")(cameras_find.onvif)
+app.command("discover")(cameras_find.discover)
+app.command("import")(cameras_csv.import_)
+app.command("export")(cameras_csv.export)
+app.command("health")(cameras_health.health)
+app.command("accept-view")(cameras_health.accept_view)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from cli.demo.app import app as demo_tools
 from cli.local import Pods, Port, WithTriton, data_dir
 from cli.output import AsJson, local_time
 from cli.session import Session
-from cli.stack.options import StackOptions
+from cli.stack.options import StackOptions, with_own_cameras
 from cli.stack.ports import free_port, is_free
 from cli.stack.run import fetch, serve
 from cli.stack.screen import Screen
@@ -48,7 +49,10 @@ def demo(
     """
     if ctx.invoked_subcommand is not None:
         return
-    options = StackOptions(data_dir(Path("data/demo")), port=port, capture_pods=capture_pods, triton=triton)
+    options = StackOptions(
+        data_dir(Path("data/demo")), port=port, capture_pods=capture_pods, triton=triton,
+        environ=with_own_cameras(os.environ),
+    )  # fmt: skip
     screen = Screen(as_json)
     run = DemoRun(options, screen, rtsp_port)
     asyncio.run(serve(options, screen, prepare=run.prepare, ready=run.ready, close=run.close))

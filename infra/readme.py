@@ -91,7 +91,9 @@ def functions() -> str:
     for function in stack.functions():
         consumer = workloads.consumer_of_room(function.folder)
         runs = (
-            f"Deployment, KEDA scales 0..{workloads.MAX_READERS}" if consumer else f"Knative, 0..{function.max_scale}"
+            f"Deployment, KEDA scales 0..{workloads.MAX_READERS}"
+            if consumer
+            else f"Knative, {workloads.least_scale(function)}..{function.max_scale}"
         )
         rows.append((f"`{function.name}`", f"`functions/{function.folder}/`", runs, ", ".join(function.secrets)))
     return table(("function", "code", "in a cluster", "secrets"), rows)

@@ -20,13 +20,19 @@ _LONG_REQUESTS = frozenset({"console"})
 
 
 def consumer_of_room(folder: str) -> Consumer | None:
-    return next((consumer for consumer in CONSUMERS if consumer.room == folder), None)
+    """The consumer whose lag the room is scaled on."""
+    return next((consumer for consumer in CONSUMERS if consumer.room == folder and consumer.scales), None)
+
+
+def least_scale(function: Function) -> int:
+    """A service that also consumes stays up: a pod that sleeps hears of no message."""
+    return int(any(consumer.room == function.folder for consumer in CONSUMERS))
 
 
 def knative_service(function: Function) -> Manifest:
     """Annotations stand on the template: Knative reads the scale of a revision there, and nowhere else."""
     annotations = {
-        f"{_AUTOSCALING}/min-scale": "0", f"{_AUTOSCALING}/max-scale": str(function.max_scale),
+        f"{_AUTOSCALING}/min-scale": str(least_scale(function)), f"{_AUTOSCALING}/max-scale": str(function.max_scale),
         f"{_AUTOSCALING}/metric": "concurrency", f"{_AUTOSCALING}/target": "50",
     }  # fmt: skip
     spec = {

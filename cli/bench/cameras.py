@@ -162,8 +162,10 @@ async def measure(plan: Plan) -> Report:
 
 
 def _environ(environ: Mapping[str, str], password: str) -> dict[str, str]:
+    from cli.stack.options import with_own_cameras
+
     kept = {name: value for name, value in environ.items() if not name.startswith("GTV_") or _PASSED.match(name)}
-    return {**kept, "GTV_ADMIN_PASSWORD": password, "GTV_LOG_LEVEL": "WARNING"}
+    return {**with_own_cameras(kept), "GTV_ADMIN_PASSWORD": password, "GTV_LOG_LEVEL": "WARNING"}
 
 
 @contextlib.asynccontextmanager

@@ -34,6 +34,12 @@ class StackOptions:
         return bool(self.environ.get("GTV_TRITON_URL"))
 
 
+def with_own_cameras(environ: Mapping[str, str]) -> dict[str, str]:
+    """For cameras that we serve ourselves: on this machine one may be only where the settings name it."""
+    networks = environ.get("GTV_CAMERA_NETWORKS") or "0.0.0.0/0,::/0"
+    return {**environ, "GTV_CAMERA_NETWORKS": f"{networks},127.0.0.0/8,::1/128"}
+
+
 def check_settings(environ: Mapping[str, str]) -> None:
     """Every setting at once, before anything starts. Raises Misconfigured naming the first wrong one."""
     kept = dict(os.environ)

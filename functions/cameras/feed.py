@@ -21,6 +21,7 @@ from functions.shared.bus import Bus
 from functions.shared.context import Context
 from functions.shared.contracts import CameraSpec
 from functions.shared.errors import BusUnavailable, GTVisionError
+from functions.shared.scope import EVERYTHING
 from functions.shared.tables import Camera
 from functions.shared.tasks import end
 from functions.shared.topology import CAMERAS_KV
@@ -60,11 +61,13 @@ async def bus_soon(context: Context, seconds: float = PATIENCE_S) -> Bus:
     return bus
 
 
-def spec_of(row: Camera) -> CameraSpec:
+def spec_of(row: Camera, timezone: str) -> CameraSpec:
+    """What capture is told; `timezone` is the city's, in which the camera's hours are meant."""
     return CameraSpec(
         camera_id=row.id, name=row.name, url_encrypted=row.url_encrypted, enabled=row.enabled, revision=row.revision,
         sample_fps=row.sample_fps, motion_gate=row.motion_gate, motion_threshold=row.motion_threshold,
-        jpeg_quality=row.jpeg_quality, max_side=row.max_side,
+        jpeg_quality=row.jpeg_quality, max_side=row.max_side, schedule=row.schedule or None, timezone=timezone,
+        view_epoch=row.view_epoch,
     )  # fmt: skip
 
 
@@ -90,11 +93,11 @@ async def _announce(context: Context, camera_ids: tuple[str, ...]) -> None:
 async def _publish_spec(context: Context, bus: Bus, camera_id: str) -> None:
     """Write the camera's spec as the table has it now; a deleted camera's key goes."""
     async with context.db.read() as session:
-        row = await repository.camera(session, camera_id)
+        row = await repository.camera(session, camera_id, EVERYTHING)
     if row is None:
         await bus.kv_delete(CAMERAS_KV, camera_id)
     else:
-        await bus.kv_put(CAMERAS_KV, camera_id, spec_of(row).model_dump_json().encode())
+        await bus.kv_put(CAMERAS_KV, camera_id, spec_of(row, context.settings.timezone).model_dump_json().encode())
 
 
 async def reconcile_cameras(context: Context) -> tuple[int, int]:
@@ -106,7 +109,7 @@ async def reconcile_cameras(context: Context) -> tuple[int, int]:
     bus = await context.bus()
     present = await bus.kv_all(CAMERAS_KV)
     async with context.db.read() as session:
-        wanted = {row.id: spec_of(row) for row in await repository.living(session)}
+        wanted = {row.id: spec_of(row, context.settings.timezone) for row in await repository.living(session)}
     stale = [camera_id for camera_id, spec in wanted.items() if _parsed(present.get(camera_id)) != spec]
     gone = sorted(present.keys() - wanted.keys())
     for camera_id in (*stale, *gone):

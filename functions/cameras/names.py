@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable
 
-from functions.cameras.schemas import RESERVED
+from functions.cameras.fields import RESERVED
 from functions.shared.contracts import CAMERA_ID
 from functions.shared.errors import InvalidInput
 
@@ -27,7 +27,7 @@ def slug(name: str, otherwise: str = "camera") -> str:
 
 def free_id(name: str, used: Iterable[str], otherwise: str = "camera") -> str:
     """The name's slug, with the first number that makes it new."""
-    base, taken = slug(name, otherwise), set(used)
+    base, taken = slug(name, otherwise), used if isinstance(used, set) else set(used)
     number = 2
     candidate = base
     while candidate in taken:

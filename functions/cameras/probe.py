@@ -1,23 +1,16 @@
 """A look at a camera: is it there, does it let us in, what does it send. At the most LIMIT_S, whatever happens.
 
-The stream is opened in a process of its own, since a hung library can be ended in no other way; the URL goes in by
-stdin, so that no list of processes and no environment shows it.
+The stream is opened in a process of its own (`child`), since a hung library can be ended in no other way.
 """
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import json
-import sys
 import time
-from typing import Any
 from weakref import WeakKeyDictionary
 
-from functions.cameras import urls
+from functions.cameras import child, urls
 from functions.cameras.schemas import ProbeResult
 from functions.shared import logs
-from functions.shared.config import bare_environ
 from functions.shared.context import Context
 from functions.shared.errors import CameraUnavailable, Throttled
 from functions.shared.rtsp import REASONS
@@ -57,7 +50,8 @@ async def probe(context: Context, url: str) -> ProbeResult:
     started = time.monotonic()
     try:
         await urls.require_allowed(url, context.settings.camera_networks)
-        answer = await _ask_child(url, LIMIT_S - (time.monotonic() - started))
+        seconds = LIMIT_S - (time.monotonic() - started)
+        answer = await child.ask("functions.cameras.probe_child", url.encode(), seconds, str(OPEN_S))
     finally:
         _running[context] -= 1
     seconds = round(time.monotonic() - started, 3)
@@ -82,28 +76,3 @@ def warnings_of(result: ProbeResult) -> list[str]:
     if result.fps is None:
         found.append("the stream does not say its frame rate")
     return found
-
-
-async def _ask_child(url: str, seconds: float) -> dict[str, Any]:
-    """What the child found; a child that does not end within `seconds` is ended and the camera called silent."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "functions.cameras.probe_child", str(OPEN_S),
-        env=bare_environ(), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,  # FFmpeg writes the URL there
-    )  # fmt: skip
-    try:
-        async with asyncio.timeout(max(seconds, 0.1)):
-            out, _ = await child.communicate(url.encode() + b"\n")
-    except TimeoutError:
-        return {"reason": "silent"}
-    finally:
-        if child.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                child.kill()
-            await child.wait()
-    try:
-        answer: dict[str, Any] = json.loads(out)
-    except ValueError:
-        log.error("probe_child_died", status=child.returncode)
-        return {"reason": "failed"}
-    return answer

@@ -3,112 +3,40 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic import AwareDatetime, BaseModel, Field, SecretStr, model_validator
 
-from functions.cameras import polygons
-from functions.shared.contracts import CAMERA_ID, CameraStatus
-from functions.shared.formats import DEFAULT, NAMES
-
-# Words that stand in a route beside `{camera_id}`.
-RESERVED = frozenset({"probe", "import", "keys", "discover", "export"})
-State = Literal["provisioning", "online", "degraded", "offline", "disabled", "unknown"]
-
-
-def _no_controls(text: str) -> str:
-    if any((ord(letter) < 32 and letter not in "\n\t") or ord(letter) == 127 for letter in text):
-        raise ValueError("has a control character")
-    if any(0xD800 <= ord(letter) < 0xE000 for letter in text):
-        raise ValueError("has half of a surrogate pair, which is no character")
-    return text.strip()
-
-
-def _one_line(text: str) -> str:
-    if "\n" in text or "\t" in text:
-        raise ValueError("must be one line")
-    if not text:
-        raise ValueError("must not be empty")
-    return text
-
-
-def _not_reserved(text: str) -> str:
-    if text in RESERVED:
-        raise ValueError(f"must not be one of {', '.join(sorted(RESERVED))}")
-    return text
-
-
-def _simple(corners: list[list[float]]) -> list[list[float]]:
-    fault = polygons.fault(corners)
-    if fault is not None:
-        raise ValueError(fault)
-    return corners
-
-
-def _none_if_empty(found: list[Any] | None) -> list[Any] | None:
-    return found or None
-
-
-def _known_once(formats: list[str]) -> list[str]:
-    for name in formats:
-        if name not in NAMES:
-            raise ValueError(f"takes of {', '.join(NAMES)}")
-        if formats.count(name) > 1:
-            raise ValueError(f"{name} stands twice")
-    return formats
-
-
-Clean = AfterValidator(_no_controls)
-Line = AfterValidator(_one_line)
-Id = Annotated[str, Field(pattern=CAMERA_ID), AfterValidator(_not_reserved)]
-Name = Annotated[str, Field(min_length=1, max_length=120), Clean, Line]
-Group = Annotated[str, Field(pattern=CAMERA_ID, description="id of a group that is there", examples=["centro"])]
-Location = Annotated[str, Field(max_length=200), Clean, Line]
-Notes = Annotated[str, Field(max_length=4000), Clean]
-Fps = Annotated[float, Field(ge=0.1, le=60, description="frames published a second at the most")]
-Share = Annotated[float, Field(ge=0, le=1)]
-Quality = Annotated[int, Field(ge=40, le=100)]
-Side = Annotated[int, Field(ge=320, le=7680, description="longer side of published frames, px")]
-PlateHeight = Annotated[int, Field(ge=8, le=200, description="px of the published frame; lower plates are not read")]
-Confidence = Annotated[float, Field(ge=0, le=1, description="a plate's reading below it is marked uncertain")]
-Unit = Annotated[float, Field(ge=0, le=1)]
-Point = Annotated[list[Unit], Field(min_length=2, max_length=2)]
-Polygon = Annotated[
-    list[Point], Field(min_length=polygons.MIN_CORNERS, max_length=polygons.MAX_CORNERS), AfterValidator(_simple)
-]
-_AREA = {"examples": [[[[0.1, 0.4], [0.9, 0.4], [0.9, 1.0], [0.1, 1.0]]]], "max_length": polygons.MAX_POLYGONS}
-_AREA_TEXT = (
-    "Polygons of corners [x, y] in parts of the picture's width and height, from the upper left; their sides do not "
-    "cross, the last corner is joined to the first. A fault is named by the polygon's place: `regions.0` is the first."
+from functions.cameras.fields import (
+    Body,
+    Confidence,
+    Formats,
+    Fps,
+    Group,
+    Heading,
+    Hours,
+    Id,
+    IgnoreZones,
+    Latitude,
+    Location,
+    Longitude,
+    Name,
+    Notes,
+    PlateHeight,
+    Polygon,
+    Quality,
+    Regions,
+    RetentionDays,
+    Schedule,
+    Share,
+    Side,
+    Tags,
+    Vendor,
 )
-Regions = Annotated[
-    list[Polygon] | None,
-    Field(**_AREA, description=f"Where vehicles and plates count; null or []: everywhere. {_AREA_TEXT}"),
-    AfterValidator(_none_if_empty),
-]
-IgnoreZones = Annotated[
-    list[Polygon] | None,
-    Field(**_AREA, description=f"Where they do not count, also inside a region. {_AREA_TEXT}"),
-    AfterValidator(_none_if_empty),
-]
-Formats = Annotated[
-    list[str],
-    Field(
-        min_length=1,
-        max_length=len(NAMES),
-        description=f"Formats that plates there may have, the likeliest first: {', '.join(NAMES)}. A plate of no "
-        "format is kept all the same, with `plate_format` null.",
-        examples=[["br_mercosul", "br_old", "ar_mercosul"]],
-        json_schema_extra={"items": {"type": "string", "enum": list(NAMES)}, "uniqueItems": True},
-    ),
-    AfterValidator(_known_once),
-]
-Latitude = Annotated[float, Field(ge=-90, le=90)]
-Longitude = Annotated[float, Field(ge=-180, le=180)]
+from functions.shared.contracts import CameraStatus
+from functions.shared.formats import DEFAULT
 
-
-class Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+State = Literal["provisioning", "online", "degraded", "offline", "disabled", "unknown"]
 
 
 def _not_null(given: Any, required: tuple[str, ...]) -> Any:
@@ -128,6 +56,10 @@ class CameraCreate(Body):
     location: Location | None = None
     latitude: Latitude | None = None
     longitude: Longitude | None = None
+    heading: Heading | None = None
+    vendor: Vendor | None = None
+    model: Vendor | None = None
+    tags: Tags = None
     sample_fps: Fps = 1.0
     motion_gate: bool = True
     motion_threshold: Share = Field(0.0005, description="share of the picture that must change")
@@ -137,6 +69,8 @@ class CameraCreate(Body):
     min_plate_height: PlateHeight | None = None
     regions: Regions = None
     ignore_zones: IgnoreZones = None
+    schedule: Schedule = None
+    retention_days: RetentionDays | None = None
     notes: Notes | None = None
 
 
@@ -150,6 +84,10 @@ class CameraUpdate(Body):
     location: Location | None = None
     latitude: Latitude | None = None
     longitude: Longitude | None = None
+    heading: Heading | None = None
+    vendor: Vendor | None = None
+    model: Vendor | None = None
+    tags: Tags = None
     sample_fps: Fps | None = None
     motion_gate: bool | None = None
     motion_threshold: Share | None = None
@@ -159,6 +97,8 @@ class CameraUpdate(Body):
     min_plate_height: PlateHeight | None = None
     regions: Regions = None
     ignore_zones: IgnoreZones = None
+    schedule: Schedule = None
+    retention_days: RetentionDays | None = None
     notes: Notes | None = None
 
     @model_validator(mode="before")
@@ -173,9 +113,23 @@ class CameraQuery(Body):
     state: State | None = None
     enabled: bool | None = None
     group_id: Group | None = None
-    q: str | None = Field(None, max_length=100, description="part of name, id or place; case and accents aside")
+    tag: list[str] = Field([], max_length=20, description="has all of these tags; case and accents aside")
+    vendor: str | None = Field(None, max_length=80, description="of this maker; case and accents aside")
+    deleted: bool = Field(False, description="those that were taken out, instead of those that are there")
+    q: str | None = Field(
+        None, max_length=100, description="part of name, id, place, maker, model or a tag; case and accents aside"
+    )
     cursor: str | None = Field(None, max_length=100)
     limit: int = Field(50, ge=1, le=200)
+
+
+class ExportQuery(Body):
+    """How a CSV file shall be written."""
+
+    separator: Literal["comma", "semicolon"] = Field(
+        "comma", description="semicolon: with a decimal comma, as Excel has it in Brazil"
+    )
+    group_id: Group | None = None
 
 
 class ImportQuery(Body):
@@ -183,6 +137,11 @@ class ImportQuery(Body):
 
     mode: Literal["all", "valid"] = "all"
     dry_run: bool = False
+    upsert: bool = Field(
+        False,
+        description="a line whose id is a camera that is there changes it, and needs no name and no address then: "
+        "cells that are filled are set, empty ones stay as they are",
+    )
     create_groups: bool = Field(False, description="make the groups that lines name and that are missing")
 
 
@@ -224,6 +183,8 @@ class StatusView(BaseModel):
     published: int = 0
     dropped: dict[str, int] = {}
     restarts: int = 0
+    faults: list[str] = Field([], description="what is wrong with its pictures, the gravest first")
+    picture: dict[str, float] | None = None
 
     @classmethod
     def of(cls, status: CameraStatus, **changed: object) -> StatusView:
@@ -238,6 +199,10 @@ class CameraView(BaseModel):
     location: str | None
     latitude: float | None
     longitude: float | None
+    heading: float | None
+    vendor: str | None
+    model: str | None
+    tags: list[str] | None
     sample_fps: float
     motion_gate: bool
     motion_threshold: float
@@ -247,17 +212,53 @@ class CameraView(BaseModel):
     min_plate_height: int | None
     regions: list[Polygon] | None
     ignore_zones: list[Polygon] | None
+    schedule: list[Hours] | None
+    retention_days: int | None
     notes: str | None
     has_credentials: bool | None = Field(description="whether the address holds a user; null: it cannot be decrypted")
     revision: int
     created_at: datetime
     updated_at: datetime
+    deleted_at: datetime | None = None
     status: StatusView | None = None
 
 
 class CameraPage(BaseModel):
     items: list[CameraView]
     next_cursor: str | None = None
+
+
+class CameraRestore(Body):
+    rtsp_url: SecretStr = Field(description="its address again: none is kept of a camera that was taken out")
+
+
+class Span(BaseModel):
+    """How a camera fared over a span of time, cut to what was asked; `ended_at` null: it lasts."""
+
+    state: State
+    reason_code: str
+    started_at: datetime
+    ended_at: datetime | None
+
+
+class HistoryQuery(Body):
+    """Times are RFC 3339; `from` a day ago and `to` now where they are absent."""
+
+    since: AwareDatetime | None = Field(None, alias="from")
+    until: AwareDatetime | None = Field(None, alias="to")
+
+
+class History(BaseModel):
+    """How a camera fared. `uptime`: the share of the time in which it was to be read that it was; null: none was."""
+
+    camera_id: str
+    since: datetime = Field(serialization_alias="from")
+    until: datetime = Field(serialization_alias="to")
+    uptime: float | None
+    seen_s: float = Field(description="online or degraded: plates can have been read")
+    blind_s: float = Field(description="to be read, but not seen; also what nobody reported on")
+    disabled_s: float = Field(description="switched off, or outside its hours")
+    spans: list[Span]
 
 
 class LineFault(BaseModel):
@@ -269,9 +270,13 @@ class LineFault(BaseModel):
 
 
 class LineCamera(BaseModel):
+    """A line that was taken. `fields`: what it changed of a camera that was there; names alone."""
+
     line: int
     id: str
     name: str
+    action: Literal["create", "update", "same"] = "create"
+    fields: list[str] = []
 
 
 class ImportReport(BaseModel):
@@ -281,6 +286,7 @@ class ImportReport(BaseModel):
     mode: Literal["all", "valid"]
     lines: int
     created: int
+    updated: int = 0
     cameras: list[LineCamera]
     errors: list[LineFault]
     groups: list[str] = Field([], description="ids of the groups that were missing and made, with `create_groups`")
@@ -289,7 +295,7 @@ class ImportReport(BaseModel):
 class GroupCreate(Body):
     id: Id | None = Field(None, description="lower-case letters, digits, - and _; made from the name when absent")
     name: Name
-    plate_formats: Formats = list(DEFAULT)
+    plate_formats: Formats = Field(list(DEFAULT))
 
 
 class GroupUpdate(Body):
@@ -314,6 +320,7 @@ class GroupView(BaseModel):
     name: str
     plate_formats: list[str]
     cameras: int = Field(description="how many cameras are in it")
+    revision: int
     created_at: datetime
     updated_at: datetime
 

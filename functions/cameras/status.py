@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from functions.cameras.feed import bus_soon
 from functions.cameras.probe import MENDS
 from functions.cameras.schemas import StatusView
+from functions.shared.bus import Bus
 from functions.shared.context import Context
 from functions.shared.contracts import CameraStatus, now
 from functions.shared.errors import BusUnavailable, Misconfigured
@@ -20,9 +21,18 @@ from functions.shared.topology import STATUS_KV
 STALE = timedelta(seconds=15)
 NO_POD = "no capture pod reports on it; is capture running, and has it room for one more camera?"
 
+# What to do about what is wrong with a camera's pictures; the codes are those that capture gives (`capture.sight`).
+SIGHT_MENDS = {
+    "blocked": "go and look at the camera: something covers its lens or window",
+    "dark": "check the camera's infrared light, its exposure and the street lamps",
+    "glare": "lower the exposure, or turn the camera out of the sun and headlights",
+    "moved": "turn the camera back, or accept what it shows now if that is right; then check its regions",
+    "blurred": "clean the window and set the focus anew",
+}
 # What to do about a state; beside what the probe knows of a stream, what can be wrong around it.
 STATUS_MENDS = {
     **MENDS,
+    **SIGHT_MENDS,
     "bus_away": "start NATS, or correct GTV_NATS_URL",
     "credentials": "give the camera its address again, or add the old key to GTV_FERNET_KEYS",
     "no_pod": "start capture, or one more capture pod",
@@ -34,9 +44,14 @@ STATUS_MENDS = {
 async def statuses(context: Context) -> Mapping[str, CameraStatus] | None:
     """What the pods last said, by camera; None when the bus is away."""
     try:
-        values = await (await bus_soon(context)).kv_all(STATUS_KV)
+        return await read_statuses(await bus_soon(context))
     except (BusUnavailable, Misconfigured):
         return None
+
+
+async def read_statuses(bus: Bus) -> Mapping[str, CameraStatus]:
+    """What the pods last said, by camera. Raises BusUnavailable."""
+    values = await bus.kv_all(STATUS_KV)
     return {name: status for name, value in values.items() if (status := _parsed(value)) is not None}
 
 
@@ -68,7 +83,9 @@ def _found(camera: Camera, known: Mapping[str, CameraStatus] | None, at: datetim
             reason_code="bus_away",
         )  # fmt: skip
     status = known.get(camera.id)
-    if status is not None and at - status.updated_at <= STALE and status.state != "disabled":
+    # A camera that is enabled here and disabled there was just switched on; outside its hours it is neither's mistake.
+    off = status is not None and status.state == "disabled" and status.reason_code != "schedule"
+    if status is not None and at - status.updated_at <= STALE and not off:
         return StatusView.of(status)
     # Just made or switched on: a pod takes it within seconds.
     fresh = at - camera.updated_at <= STALE

@@ -22,9 +22,14 @@ RESOLVE_S = 3.0
 _RESOLVERS = ThreadPoolExecutor(8, thread_name_prefix="dns")
 _PORTS = {"rtsp": 554, "rtsps": 322}
 _HINT = "a '#', '/', '?', '@' or space in the user name or password must be percent-encoded"
-# Where clouds answer with the credentials of the machine, besides the link-local 169.254.169.254.
-_METADATA = (ip_address("fd00:ec2::254"), ip_address("100.100.100.200"))
+# Where clouds answer with the credentials of the machine, besides the link-local 169.254.169.254: those of AWS, Google,
+# Alibaba, Oracle and Azure.
+_METADATA = frozenset(
+    ip_address(text) for text in ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16")
+)
 _NAT64 = ip_network("64:ff9b::/96")
+# "This network" and what is reserved, with the broadcast address.
+_NO_HOSTS = (ip_network("0.0.0.0/8"), ip_network("240.0.0.0/4"))
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,7 @@ async def require_allowed(url: str, allowed: Sequence[str]) -> RtspAddress:
     return address
 
 
-async def resolve(host: str) -> tuple[Address, ...]:
+async def resolve(host: str, field: str = FIELD) -> tuple[Address, ...]:
     """Every address of a host, also of one written as a number. Raises InvalidInput when it has none."""
     loop = asyncio.get_running_loop()
     try:
@@ -90,33 +95,53 @@ async def resolve(host: str) -> tuple[Address, ...]:
                 _RESOLVERS, partial(socket.getaddrinfo, host, None, type=socket.SOCK_STREAM)
             )
     except TimeoutError:
-        raise _refused("has a host whose name server does not answer") from None
+        raise _refused("has a host whose name server does not answer", field) from None
     except (OSError, UnicodeError):
-        raise _refused("has a host that has no address; check its name") from None
-    return tuple(sorted({_plain(str(row[4][0])) for row in found}, key=str))
+        raise _refused("has a host that has no address; check its name", field) from None
+    return tuple(sorted({plain(str(row[4][0])) for row in found}, key=str))
 
 
-def require_in(addresses: Iterable[Address], allowed: Sequence[Network]) -> None:
+def require_in(addresses: Iterable[Address], allowed: Sequence[Network], field: str = FIELD) -> None:
     """Raises InvalidInput for an address where no camera may be."""
     for address in addresses:
-        if address.is_link_local or address in _METADATA:
-            raise _refused("leads to a link-local or metadata address, where no camera may be")
-        if address.is_multicast or address.is_unspecified:
-            raise _refused("leads to an address that is no single host")
-        if not any(address.version == network.version and address in network for network in allowed):
-            raise _refused("leads outside the networks in which cameras may be (GTV_CAMERA_NETWORKS)")
+        reason = refusal(address, allowed)
+        if reason:
+            raise _refused(reason, field)
 
 
-def _plain(text: str) -> Address:
+def refusal(address: Address, allowed: Sequence[Network]) -> str:
+    """Why no camera may be at an address; "" where one may.
+
+    >>> refusal(ip_address("127.0.0.1"), networks(["0.0.0.0/0"]))
+    'leads to this machine itself; GTV_CAMERA_NETWORKS has to name it (127.0.0.0/8) where that is meant'
+    """
+    if address.is_link_local or address in _METADATA:
+        return "leads to a link-local or metadata address, where no camera may be"
+    if address.is_multicast or address.is_unspecified or any(_within(address, network) for network in _NO_HOSTS):
+        return "leads to an address that is no single host"
+    if address.is_loopback and not any(network.is_loopback and _within(address, network) for network in allowed):
+        return "leads to this machine itself; GTV_CAMERA_NETWORKS has to name it (127.0.0.0/8) where that is meant"
+    if not any(_within(address, network) for network in allowed):
+        return "leads outside the networks in which cameras may be (GTV_CAMERA_NETWORKS)"
+    return ""
+
+
+def _within(address: Address, network: Network) -> bool:
+    return address.version == network.version and address in network
+
+
+def plain(text: str) -> Address:
     """The address that is really reached: IPv4 inside IPv6 is unpacked."""
     address = ip_address(text)
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return address.ipv4_mapped
+        if address.sixtofour is not None:
+            return address.sixtofour
         if address in _NAT64:
             return IPv4Address(int(address) & 0xFFFFFFFF)
     return address
 
 
-def _refused(reason: str) -> InvalidInput:
-    return InvalidInput(f"{FIELD} {reason}", field=FIELD, reason=reason)
+def _refused(reason: str, field: str = FIELD) -> InvalidInput:
+    return InvalidInput(f"{field} {reason}", field=field, reason=reason)

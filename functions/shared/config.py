@@ -14,6 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -115,8 +116,11 @@ class FunctionSettings(Settings):
     migrate_on_start: bool = Field(False, description="bring the database up to date at start (embedded mode does)")
     min_plate_confidence: float = Field(0.5, ge=0, le=1, description="a reading below is marked uncertain")
     camera_networks: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("0.0.0.0/0", "::/0"), description="networks, comma separated, in which cameras may be"
+        ("0.0.0.0/0", "::/0"),
+        description="networks, comma separated, in which cameras may be; this machine itself (127.0.0.0/8, ::1) only "
+        "where one of them names it",
     )
+    timezone: str = Field("America/Sao_Paulo", description="the city's time zone: hours in which cameras are read")
 
     search_reason: str = Field(
         "off", pattern="^(off|plate)$", description="plate: a search by plate needs a reason (a case number or text)"
@@ -124,6 +128,15 @@ class FunctionSettings(Settings):
     mask_plates_for: Annotated[tuple[Role, ...], NoDecode] = Field(
         (), description="roles, comma separated, that see plates masked until they reveal one with a reason"
     )
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (OSError, ValueError, KeyError):
+            raise ValueError(f"{value} is no time zone; write it like America/Sao_Paulo") from None
+        return value
 
     @field_validator("camera_networks", "mask_plates_for", mode="before")
     @classmethod
@@ -163,6 +176,11 @@ class CaptureSettings(Settings):
     frame_stale_s: float = Field(5.0, gt=0, description="a frame that waited this long to be published is dropped, s")
     backoff_first_s: float = Field(1.0, gt=0, description="pause after a camera's first failure; doubles each time, s")
     backoff_longest_s: float = Field(30.0, gt=0, description="longest pause between tries before the circuit opens, s")
+    picture_fault_s: float = Field(
+        60.0,
+        ge=1,
+        description="a fault of a picture (dark, covered, blurred, moved) is told when it lasts so long, s",
+    )
     hung_readers: int = Field(3, ge=1, description="readers that hang in the library until their process is replaced")
     metrics_port: int = Field(0, ge=0, le=65_535, description="port of /metrics and /_/health of capture (0: off)")
     metrics_host: str = Field("127.0.0.1", description="address that capture serves /metrics and /_/health on")

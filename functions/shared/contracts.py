@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import ClassVar, Literal
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
 PREFIX = "gtv.v1"
 CAMERA_ID = r"^[a-z0-9][a-z0-9_-]{0,62}$"
@@ -155,6 +155,10 @@ class CameraStatus(BaseModel):
     published: int = Field(0, description="frames published since the holder took the camera")
     dropped: dict[str, int] = Field(default_factory=dict, description="frames not published, by reason")
     restarts: int = 0
+    faults: tuple[str, ...] = Field((), description="what is wrong with its pictures, the gravest first")
+    picture: dict[str, float] | None = Field(
+        None, description="brightness and contrast in grey levels, sharpness, usual_sharpness, view_match (0 to 1)"
+    )
 
 
 class CameraStatusChanged(CameraMessage):
@@ -163,6 +167,28 @@ class CameraStatusChanged(CameraMessage):
 
     previous: CameraState | None = None
     status: CameraStatus
+
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
+
+
+class Hours(BaseModel):
+    """Hours of some days of the week in which a camera is read; an `end` that is not after `start` is a day later."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    days: tuple[Day, ...] = Field(min_length=1, max_length=7)
+    start: str = Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", examples=["06:00"])
+    end: str = Field(pattern=r"^(([01]\d|2[0-3]):[0-5]\d|24:00)$", examples=["22:00"])
+
+    @model_validator(mode="after")
+    def _lasts(self) -> Hours:
+        if self.start == self.end:
+            raise ValueError("start and end are the same; a whole day is 00:00 to 24:00")
+        if len(set(self.days)) < len(self.days):
+            raise ValueError("a day stands twice")
+        return self
 
 
 class CameraSpec(BaseModel):
@@ -180,6 +206,9 @@ class CameraSpec(BaseModel):
     motion_threshold: float = Field(0.0005, ge=0, le=1, description="share of the picture that must change")
     jpeg_quality: int | None = Field(None, ge=40, le=100)
     max_side: int | None = Field(None, ge=320, le=7680, description="longer side of published frames, px")
+    schedule: tuple[Hours, ...] | None = Field(None, description="hours in which it is read; None: always")
+    timezone: str = Field("UTC", description="time zone of `schedule`, e.g. America/Sao_Paulo")
+    view_epoch: int = Field(0, ge=0, description="rises when what the camera shows now is accepted as right")
 
 
 class DeadLetter(Message):

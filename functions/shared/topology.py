@@ -36,7 +36,11 @@ class Stream:
 
 @dataclass(frozen=True)
 class Consumer:
-    """A durable pull consumer; `room` is the function whose worker fetches from it."""
+    """A durable pull consumer; `room` is the function whose worker fetches from it.
+
+    `scales`: in a cluster the room is a Deployment that KEDA scales on the consumer's lag; else the room answers HTTP,
+    and one of it stays up.
+    """
 
     stream: str
     durable: str
@@ -46,6 +50,7 @@ class Consumer:
     max_deliver: int = 5
     max_ack_pending: int = 256
     backoff_s: tuple[float, ...] = field(default=(1.0, 5.0, 15.0))
+    scales: bool = True
 
 
 @dataclass(frozen=True)
@@ -77,17 +82,21 @@ STREAMS: tuple[Stream, ...] = (
 CONSUMERS: tuple[Consumer, ...] = (
     # ack_wait stays above the time-out of inference, max_deliver low: a late frame is worthless.
     Consumer(FRAMES, "post-processing", "gtv.v1.frames.*", "post_processing", 30.0, 3, 64, (0.5, 2.0)),
+    # One message at a time, in order: a camera's state ends where its next begins. The database may be away for long.
+    Consumer(EVENTS, "camera-spans", "gtv.v1.cameras.>", "cameras", 30.0, 1000, 1, scales=False),
 )
 CAMERAS_KV = "gtv_cameras"
 STATUS_KV = "gtv_camera_status"
 LEASES_KV = "gtv_camera_leases"
 PODS_KV = "gtv_capture_pods"
 READERS_KV = "gtv_readers"
+SIGHT_KV = "gtv_camera_sight"
 BUCKETS: tuple[Bucket, ...] = (
     Bucket(CAMERAS_KV, 0.0, StorageType.FILE, "what capture shall hold: a CameraSpec by camera"),
     Bucket(STATUS_KV, 0.0, StorageType.FILE, "how each camera fares: a CameraStatus by camera"),
     Bucket(LEASES_KV, 9.0, StorageType.MEMORY, "which pod holds a camera; gone when it is not renewed"),
     Bucket(PODS_KV, 9.0, StorageType.MEMORY, "capture pods that live"),
+    Bucket(SIGHT_KV, 0.0, StorageType.FILE, "what each camera's scene looks like, to see that it was turned"),
     Bucket(READERS_KV, 15.0, StorageType.MEMORY, "readers that live, each with how the models fare"),
 )
 

@@ -22,7 +22,10 @@ ROOT = Path(__file__).resolve().parents[2]
 def environ_of(folder: Path, **settings: str) -> dict[str, str]:
     """An environment without this machine's own GTV_ settings; data and sessions under `folder`."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("GTV_")}
-    own = {"GTV_DATA_DIR": str(folder / "data"), "GTV_CONFIG_DIR": str(folder / "config"), "COLUMNS": "200"}
+    own = {
+        "GTV_DATA_DIR": str(folder / "data"), "GTV_CONFIG_DIR": str(folder / "config"), "COLUMNS": "200",
+        "GTV_CAMERA_NETWORKS": "0.0.0.0/0,::/0,127.0.0.0/8",
+    }  # fmt: skip
     return {**plain, "PYTHONPATH": str(ROOT), **own, **settings}
 
 

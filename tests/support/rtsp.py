@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import av
 import numpy as np
@@ -34,13 +35,20 @@ def make_clip(
     codec: str = "h264",
     audio_only: bool = False,
     moving: bool = True,
+    scene: Literal["street", "night", "houses"] = "street",
 ) -> Path:
-    """An MP4 of a grey street with slight noise, no B-frames, one slice a picture; a box drives through if `moving`."""
+    """An MP4 of a grey street with slight noise, no B-frames, one slice a picture; a box drives through if `moving`.
+
+    `night`: without a lamp, so that nothing can be seen; `houses`: with edges all over.
+    """
     if audio_only:
         return _make_tone(path, seconds)
     rng = np.random.default_rng(1)
     background = np.full((height, width, 3), 110, np.int16)
     background[height // 2 :] = 80
+    if scene == "houses":
+        walls = np.kron(rng.integers(40, 200, (9, 16)), np.ones((height // 9, width // 16))).astype(np.int16)
+        background[: walls.shape[0], : walls.shape[1]] = walls[..., None]
     noise = rng.normal(0, 1.5, (8, height, width, 1)).astype(np.int16)
     with av.open(str(path), "w", format="mp4") as container:
         stream = container.add_stream(_ENCODERS[codec], rate=fps)
@@ -55,6 +63,8 @@ def make_clip(
             if moving:
                 left = int((number / fps) * width / 3) % width
                 picture[height // 3 : height // 3 * 2, left : left + width // 4] = (40, 60, 190)
+            if scene == "night":
+                picture = picture // 12
             frame = av.VideoFrame.from_ndarray(np.clip(picture, 0, 255).astype(np.uint8), format="bgr24")
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))

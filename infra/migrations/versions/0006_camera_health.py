@@ -1,6 +1,9 @@
-"""how well cameras see and are read"""
+"""cameras: how often what one shows was accepted as right"""
 
 from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
 
 revision = "0006"
 down_revision = "0005"
@@ -9,8 +12,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing yet."""
+    op.add_column("cameras", sa.Column("view_epoch", sa.Integer(), nullable=False, server_default="0"))
 
 
 def downgrade() -> None:
-    """Nothing yet."""
+    op.drop_column("cameras", "view_epoch")

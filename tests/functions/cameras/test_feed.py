@@ -19,6 +19,7 @@ from functions.cameras.schemas import StatusView
 from functions.shared.bus import Bus
 from functions.shared.contracts import CameraSpec, CameraState, CameraStatus, FrameMeta, frame_id, new_id, now
 from functions.shared.errors import BusUnavailable
+from functions.shared.scope import EVERYTHING
 from functions.shared.tables import Camera
 from functions.shared.topology import CAMERAS_KV, STATUS_KV
 from tests.functions.cameras.conftest import URL, Register, serve_cameras, settings_of
@@ -198,7 +199,7 @@ async def test_the_status_is_what_the_pod_said_and_offline_when_it_falls_silent(
     assert (await client.get("/api/cameras/cam-1")).json()["status"]["state"] == "online"
     await put(bus, reported("cam-1", updated_at=now() - timedelta(minutes=1)))
     async with register.context.db.transaction() as session:
-        row = await repository.camera(session, "cam-1")
+        row = await repository.camera(session, "cam-1", EVERYTHING)
         assert row is not None
         row.updated_at = now() - timedelta(minutes=5)
     silent = (await client.get("/api/cameras/cam-1/status")).json()

@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.cameras import importer
+from functions.cameras.schemas import CameraCreate
+from functions.cameras.sheet import MAX_BYTES, MAX_LINES, Sheet, read_sheet
 from functions.shared.errors import InvalidInput, TooLarge
 from functions.shared.topology import CAMERAS_KV
 from tests.functions.cameras.conftest import Register
@@ -22,11 +23,11 @@ GOOD = (
 )
 
 
-def sheet(text: str | bytes) -> importer.Sheet:
-    return importer.read_sheet(text.encode() if isinstance(text, str) else text)
+def sheet(text: str | bytes) -> Sheet:
+    return read_sheet(text.encode() if isinstance(text, str) else text)
 
 
-def faults(found: importer.Sheet) -> list[tuple[int, str]]:
+def faults(found: Sheet) -> list[tuple[int, str]]:
     return [(fault.line, fault.field) for fault in found.faults]
 
 
@@ -50,6 +51,7 @@ def test_bom_line_ends_and_separators(bom: bytes, end: str, comma: str) -> None:
     assert (found.lines, found.faults) == (3, [])
     assert [entry.line for entry in found.entries] == [2, 3, 4]
     first = found.entries[0].given
+    assert isinstance(first, CameraCreate)
     assert (first.name, first.sample_fps, first.enabled, first.id) == ("Praça da Sé", 2.0, True, None)
     assert first.rtsp_url.get_secret_value() == "rtsp://op:S3CRET-MARK@10.0.0.1/a"
     assert found.entries[1].given.enabled is False
@@ -121,11 +123,11 @@ def test_a_file_that_cannot_be_read_says_why(text: bytes, reason: str) -> None:
 
 def test_a_file_too_long_or_too_large_is_refused() -> None:
     line = "Cam,rtsp://10.0.0.1/a,,,\n"
-    assert sheet(HEADER + line * importer.MAX_LINES).lines == importer.MAX_LINES
+    assert sheet(HEADER + line * MAX_LINES).lines == MAX_LINES
     with pytest.raises(TooLarge, match="5000 lines"):
-        sheet(HEADER + line * (importer.MAX_LINES + 1))
+        sheet(HEADER + line * (MAX_LINES + 1))
     with pytest.raises(TooLarge, match="2 MB"):
-        sheet(HEADER + "x" * importer.MAX_BYTES)
+        sheet(HEADER + "x" * MAX_BYTES)
 
 
 @pytest.mark.parametrize("address", ["rtsp://op:S3CRET-MARK@10.0.0.1/a", f"rtsp://{'u' * 30}:S3CRET-MARK@cam/"])
@@ -237,16 +239,16 @@ async def test_a_form_with_a_file_is_read_alike(sqlite_register: Register) -> No
 
 
 async def test_an_upload_that_is_too_large_is_refused(sqlite_register: Register) -> None:
-    for size in (importer.MAX_BYTES + 1, 20 * 1024 * 1024):
+    for size in (MAX_BYTES + 1, 20 * 1024 * 1024):
         answer = await send(sqlite_register, HEADER.encode() + b"x" * size)
         assert answer.status_code == 413, size
 
 
 async def test_five_thousand_lines_go_in_at_once(sqlite_register: Register) -> None:
-    lines = "".join(f"Cam {n},rtsp://10.{n // 250}.{n % 250}.1/a,,,\n" for n in range(importer.MAX_LINES))
+    lines = "".join(f"Cam {n},rtsp://10.{n // 250}.{n % 250}.1/a,,,\n" for n in range(MAX_LINES))
     answer = await send(sqlite_register, HEADER + lines)
     assert answer.status_code == 201, answer.text[:500]
-    assert answer.json()["created"] == importer.MAX_LINES
+    assert answer.json()["created"] == MAX_LINES
 
 
 GROUPED = (

@@ -262,4 +262,4 @@ async def test_openapi_tells_of_keys_files_and_no_address_going_out(sqlite_regis
     holders = {
         name for name, schema in api["components"]["schemas"].items() if "rtsp_url" in schema.get("properties", {})
     }
-    assert holders == {"CameraCreate", "CameraUpdate", "ProbeRequest"}
+    assert holders == {"CameraCreate", "CameraRestore", "CameraUpdate", "ProbeRequest"}

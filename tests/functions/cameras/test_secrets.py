@@ -15,17 +15,21 @@ from pydantic import SecretStr
 from functions.cameras import service
 from functions.cameras.feed import reconcile_cameras
 from functions.shared import logs
+from functions.shared.access import Role
 from functions.shared.bus import Bus
 from functions.shared.context import Context
 from functions.shared.contracts import CameraSpec
 from functions.shared.errors import Misconfigured
 from functions.shared.outbox import relay
+from functions.shared.scope import EVERYTHING
+from functions.shared.tokens import Principal
 from functions.shared.topology import CAMERAS_KV
 from tests.functions.cameras.conftest import URL, Register
 from tests.support.ports import free_port
 from tests.support.rtsp import silent_listener
 
 MARK = "S3CRET-MARK"
+ADMIN = Principal("0" * 32, "admin", Role.ADMIN)
 # As it is, and as an encoding would show it.
 SHAPES = (MARK.encode(), base64.b64encode(MARK.encode())[:12], MARK.encode("utf-16-le"), MARK.encode().hex().encode())
 
@@ -145,10 +149,10 @@ async def test_addresses_outlive_a_change_of_the_fernet_key(register: Register) 
     alone = Context(context.settings.model_copy(update={"fernet_keys": (SecretStr(new),)}), "alone")
     try:
         with pytest.raises(Misconfigured, match="key that is not given"):
-            await service.rotate_secrets(alone)
-        assert await service.rotate_secrets(both) == 2
-        assert await service.address_of(alone, "cam-1") == URL
-        assert await service.address_of(alone, "cam-2") == URL + "2"
+            await service.rotate_secrets(alone, ADMIN)
+        assert await service.rotate_secrets(both, ADMIN) == 2
+        assert await service.address_of(alone, "cam-1", EVERYTHING) == URL
+        assert await service.address_of(alone, "cam-2", EVERYTHING) == URL + "2"
         # Capture is told too, under the same revision: the camera itself has not changed.
         await reconcile_cameras(both)
         value = (await (await both.bus()).kv_all(CAMERAS_KV))["cam-1"]

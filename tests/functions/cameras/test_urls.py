@@ -81,7 +81,11 @@ def test_a_good_address_is_taken_apart(url: str, expected: tuple[str, int, bool]
         "[fe80::1]",
         "[fe80::1%25lo]",
         "[fd00:ec2::254]",
+        "[fd20:ce::254]",
+        "[2002:a9fe:a9fe::1]",  # 6to4
         "100.100.100.200",
+        "192.0.0.192",
+        "168.63.129.16",
     ],
 )
 async def test_link_local_and_metadata_addresses_are_refused_however_written(host: str) -> None:
@@ -92,7 +96,9 @@ async def test_link_local_and_metadata_addresses_are_refused_however_written(hos
     assert any(word in caught.value.message for word in ("metadata", "no address"))
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "224.0.0.1", "[ff02::1]", "[::]"])
+@pytest.mark.parametrize(
+    "host", ["0.0.0.0", "0.1.2.3", "224.0.0.1", "255.255.255.255", "240.0.0.1", "[ff02::1]", "[::]"]
+)
 async def test_what_is_no_single_host_is_refused(host: str) -> None:
     with pytest.raises(InvalidInput, match="no single host"):
         await urls.require_allowed(f"rtsp://{host}/live", EVERYWHERE)
@@ -130,14 +136,24 @@ async def test_a_label_too_long_for_dns_is_refused() -> None:
         await urls.require_allowed(f"rtsp://{'a' * 70}.example/live", EVERYWHERE)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "10.20.3.4"])
-async def test_loopback_and_private_addresses_are_fine_by_default(host: str) -> None:
+@pytest.mark.parametrize("host", ["10.20.3.4", "192.168.1.2", "[fd00::7]", "203.0.113.7"])
+async def test_every_network_is_fine_by_default(host: str) -> None:
     assert (await urls.require_allowed(f"rtsp://{host}:8554/live", EVERYWHERE)).port == 8554
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost", "[::1]", "[::ffff:127.0.0.1]", "2130706433"])
+async def test_this_machine_has_to_be_named(host: str) -> None:
+    """What listens on the loopback asks nobody who they are: "everywhere" does not mean it."""
+    for networks in (EVERYWHERE, ("10.0.0.0/8",), ("0.0.0.0/1", "126.0.0.0/7")):
+        with pytest.raises(InvalidInput, match="this machine itself"):
+            await urls.require_allowed(f"rtsp://{host}:8554/live", networks)
+    named = (*EVERYWHERE, "127.0.0.0/8", "::1/128")
+    assert (await urls.require_allowed(f"rtsp://{host}:8554/live", named)).port == 8554
 
 
 async def test_every_address_of_a_host_must_lie_in_the_networks() -> None:
     await urls.require_allowed("rtsp://10.20.3.4/live", ("10.20.0.0/16",))
-    for host in ("10.21.0.1", "127.0.0.1", "[::ffff:10.21.0.1]", "[2001:db8::7]"):
+    for host in ("10.21.0.1", "192.168.0.1", "[::ffff:10.21.0.1]", "[2001:db8::7]"):
         with pytest.raises(InvalidInput, match="GTV_CAMERA_NETWORKS"):
             await urls.require_allowed(f"rtsp://{host}/live", ("10.20.0.0/16",))
     await urls.require_allowed("rtsp://[::ffff:10.20.0.1]/live", ("10.20.0.0/16",))

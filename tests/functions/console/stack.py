@@ -38,6 +38,8 @@ ROOMS: tuple[Any, ...] = (auth, cameras, search, console)
 
 
 def settings_of(folder: Path, nats_url: str, **more: Any) -> FunctionSettings:
+    networks = ("0.0.0.0/0", "::/0", "127.0.0.0/8")
+    more = {"camera_networks": networks, **more}
     given = {"data_dir": folder, "nats_url": nats_url, "admin_password": SecretStr(PASSWORD), **more}
     return FunctionSettings(migrate_on_start=True, **given)
 

@@ -8,9 +8,12 @@ from typing import get_args
 
 import pytest
 
-from functions.cameras.status import STATUS_MENDS
+from capture.sight import CODES
+from functions.cameras.health import MENDS
+from functions.cameras.onvif import REASONS as ONVIF_REASONS
+from functions.cameras.status import SIGHT_MENDS, STATUS_MENDS
 from functions.console.assets import ROOT
-from functions.shared.contracts import CameraState
+from functions.shared.contracts import DAYS, CameraState
 from functions.shared.formats import DEFAULT, NAMES
 from functions.shared.inference import VehicleColor
 from functions.shared.rtsp import REASONS
@@ -21,13 +24,16 @@ FORMS = ("one", "other")
 FAMILIES = {
     "color": [*get_args(VehicleColor)],
     "counts": [f"{state}.{form}" for state in ("offline", "degraded", "unknown") for form in FORMS],
+    "day": DAYS,
     "decode": ["keyframes", "all"],
     "direction": ["towards", "away", "left", "right"],
-    "error": None, "mend": None, "reason": None, "part": None,
+    "error": None, "fault": None, "mend": None, "reason": None, "remedy": None, "part": None,
     "feed": ["connecting", "live", "lost"],
     "format": [*NAMES, "unknown"],
+    "import.action": ["create", "update", "same"],
     "import.mode": ["all", "valid"],
     "match": [*(kind + end for kind in ("exact", "prefix", "wildcard") for end in ("", ".help"))],
+    "onvif": [*ONVIF_REASONS],
     "nav": ["live", "search", "cameras", "groups"],
     "search.mark": ["uncertain", "certain", "corrected"],
     "role": ["viewer", "operator", "admin", "integrator"],
@@ -117,7 +123,7 @@ def test_every_key_that_is_asked_for_is_there(call: str) -> None:
 
 def test_every_reason_of_a_stream_has_words() -> None:
     known = words("pt-BR")
-    extra = {"disabled", "bus_away", "no_pod", "no_room", "opening", "recovering", "credentials"}
+    extra = {"disabled", "schedule", "bus_away", "no_pod", "no_room", "opening", "recovering", "credentials"}
     assert {f"reason.{code}" for code in {*REASONS, *extra}} <= set(known)
 
 
@@ -135,3 +141,11 @@ def test_the_page_offers_the_formats_that_the_api_takes() -> None:
     assert offered == list(NAMES)
     # The page says what a camera without a group reads by the first two.
     assert tuple(offered[: len(DEFAULT)]) == DEFAULT
+
+
+def test_every_verdict_on_a_cameras_reading_has_words_and_a_remedy() -> None:
+    known = set(words("pt-BR"))
+    verdicts = MENDS.keys() - SIGHT_MENDS.keys()
+    assert {key.removeprefix("fault.") for key in known if key.startswith("fault.")} == verdicts
+    assert {key.removeprefix("remedy.") for key in known if key.startswith("remedy.")} == verdicts
+    assert {f"reason.{code}" for code in CODES} <= known

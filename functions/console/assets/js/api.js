@@ -36,10 +36,12 @@ export async function ask(method, path, options = {}) {
   return text ? JSON.parse(text) : null;
 }
 
-async function send(method, path, { query, body, form, signal, once }) {
+/** `once`: an idempotency key; `match`: the revision that was seen, which alone is changed. */
+async function send(method, path, { query, body, form, signal, once, match }) {
   const headers = { Accept: "application/json", ...MARK };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (once) headers["Idempotency-Key"] = once;
+  if (match !== undefined) headers["If-Match"] = `"${match}"`;
   const init = { method, headers, signal, body: body === undefined ? form : JSON.stringify(body) };
   try {
     return await fetch(path + queryOf(query), init);

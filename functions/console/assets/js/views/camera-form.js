@@ -7,6 +7,7 @@ import { fill, h, setText } from "../dom.js";
 import { cameraWords, clearErrors, field, finding, showError, showErrors } from "../errors.js";
 import { FORMATS, groups } from "../groups-store.js";
 import { number, t } from "../i18n.js";
+import { factFields, hoursEditor, tagsOf } from "./camera-facts.js";
 import { ZoneEditor } from "./zones.js";
 
 const CODECS = { h264: "H.264", hevc: "H.265", h265: "H.265", mpeg4: "MPEG-4", mjpeg: "MJPEG" };
@@ -17,8 +18,8 @@ export function streamWords({ codec, width, height, fps }) {
   return [CODECS[codec] ?? codec?.toUpperCase(), size, fps && t("fps", { fps: number(fps, 1) })].filter(Boolean).join(" · ");
 }
 
-const NUMBERS = ["sample_fps", "motion_threshold", "min_confidence", "min_plate_height", "jpeg_quality", "max_side", "latitude", "longitude"];
-const TEXTS = ["name", "location", "notes"];
+const NUMBERS = ["sample_fps", "motion_threshold", "min_confidence", "min_plate_height", "jpeg_quality", "max_side", "latitude", "longitude", "heading", "retention_days"];
+const TEXTS = ["name", "location", "vendor", "model", "notes"];
 
 /** Opens the form for a new camera (null) or to change one. */
 export function openCameraForm(camera) {
@@ -33,11 +34,13 @@ class CameraForm {
   #fault = h("p", { class: "form-error", role: "alert", hidden: true });
   #probed = h("p", { class: "probe-result", role: "status", hidden: true });
   #zones;
+  #hours;
 
   constructor(camera, close) {
     this.#camera = camera;
     this.#close = close;
     this.#zones = camera ? new ZoneEditor(camera) : null;
+    this.#hours = hoursEditor(camera?.schedule);
     this.element = this.#form();
   }
 
@@ -65,7 +68,9 @@ class CameraForm {
       h("div", { class: "two" },
         field(t("form.fps"), this.#input("sample_fps", { type: "number", min: 0.1, max: 60, step: "any", value: 1, required: true }), t("form.fps.help")),
         h("div", { class: "field check" }, h("label", { for: gate.id }, gate, t("form.gate")), h("p", { class: "help" }, t("form.gate.help")))),
-      this.#reading(), this.#more(changing), this.#fault,
+      this.#reading(),
+      h("details", { class: "more facts-part" }, h("summary", {}, t("form.facts")), factFields(this.#camera, (name, props) => this.#input(name, props))),
+      this.#more(changing), this.#fault,
       h("div", { class: "actions" },
         h("button", { type: "button", on: { click: this.#close } }, t("cancel")),
         h("button", { class: "primary", type: "submit" }, t("save"))));
@@ -113,9 +118,8 @@ class CameraForm {
         field(t("form.confidence"), this.#input("min_confidence", { ...any, min: 0, max: 1 }), t("form.confidence.help")),
         field(t("form.quality"), this.#input("jpeg_quality", { type: "number", min: 40, max: 100 }), t("form.default")),
         field(t("form.side"), this.#input("max_side", { type: "number", min: 320, max: 7680 }), t("form.default")),
-        field(t("form.latitude"), this.#input("latitude", { ...any, min: -90, max: 90 })),
-        field(t("form.longitude"), this.#input("longitude", { ...any, min: -180, max: 180 }))),
-      field(t("form.notes"), notes));
+        field(t("form.retention"), this.#input("retention_days", { type: "number", min: 1, max: 3650 }), t("form.retention.help"))),
+      this.#hours.element, field(t("form.notes"), notes));
   }
 
   /** The inputs as the API takes them: what is empty is null, and an address that is not given stays as it is. */
@@ -124,6 +128,8 @@ class CameraForm {
     const body = { motion_gate: input("motion_gate").checked, group_id: input("group_id").value || null };
     for (const name of TEXTS) body[name] = input(name).value.trim() || null;
     for (const name of NUMBERS) body[name] = input(name).value === "" ? null : Number(input(name).value);
+    body.tags = tagsOf(input("tags"));
+    body.schedule = this.#hours.value();
     if (input("rtsp_url").value.trim()) body.rtsp_url = input("rtsp_url").value.trim();
     if (this.#camera === null && input("id").value.trim()) body.id = input("id").value.trim();
     return body;
@@ -177,7 +183,7 @@ class CameraForm {
     try {
       const body = { ...this.#body(), ...areas };
       const saved = this.#camera
-        ? await ask("PATCH", `/api/cameras/${encodeURIComponent(this.#camera.id)}`, { body })
+        ? await ask("PATCH", `/api/cameras/${encodeURIComponent(this.#camera.id)}`, { body, match: this.#camera.revision })
         : await ask("POST", "/api/cameras", { body, once: this.#once });
       this.#close();
       toast(t(this.#camera ? "camera.saved" : "camera.added", { name: saved.name }));
@@ -196,6 +202,12 @@ class CameraForm {
   #show(error) {
     for (const part of this.element.querySelectorAll("details")) {
       if (error.fields.some(({ field: name }) => part.querySelector(`[name="${CSS.escape(name)}"]`))) part.open = true;
+    }
+    const hours = error.fields.find(({ field: name }) => name.startsWith("schedule"));
+    if (hours) {
+      this.#hours.element.closest("details").open = true;
+      this.#hours.complain(finding(hours.reason));
+      return;
     }
     const area = error.fields.find(({ field: name }) => /^(regions|ignore_zones)\b/.test(name));
     if (area && this.#zones) {

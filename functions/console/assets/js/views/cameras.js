@@ -9,6 +9,8 @@ import { groups } from "../groups-store.js";
 import { ago, number, plural, t } from "../i18n.js";
 import { may } from "../session.js";
 import { openCameraForm, streamWords } from "./camera-form.js";
+import { openHealth } from "./camera-health.js";
+import { exportCameras, openFind } from "./camera-find.js";
 import { openImport } from "./camera-import.js";
 import { showPicture } from "./card.js";
 import { mendOf, reasonOf, stateBadge } from "./state.js";
@@ -31,7 +33,9 @@ export function camerasView(main, { feed }, params) {
       h("label", { class: "unseen", for: "camera-q" }, t("cameras.filter")), q,
       h("label", { class: "unseen", for: "camera-state" }, t("camera.state")), states, told,
       h("div", { class: "actions" }, h("a", { class: "button", href: "#/groups" }, t("groups")),
+        may("operator") && h("button", { type: "button", on: { click: () => exportCameras() } }, t("camera.export")),
         may("operator") && h("button", { type: "button", on: { click: () => openImport() } }, t("camera.import")),
+        may("operator") && h("button", { type: "button", on: { click: () => openFind() } }, t("find")),
         may("operator") && h("button", { type: "button", class: "primary", on: { click: () => openCameraForm(null) } }, t("camera.add")))),
     table, empty));
 
@@ -43,7 +47,7 @@ export function camerasView(main, { feed }, params) {
     const words = q.value.trim().toLowerCase();
     const found = cameras.list.filter((camera) =>
       (!states.value || stateOf(camera) === states.value) &&
-      (!words || [camera.name, camera.id, camera.location, camera.group_id, groups.name(camera.group_id)].some((text) => text?.toLowerCase().includes(words))));
+      (!words || [camera.name, camera.id, camera.location, camera.group_id, groups.name(camera.group_id), camera.vendor, camera.model, ...(camera.tags ?? [])].some((text) => text?.toLowerCase().includes(words))));
     found.sort((one, other) => RANK[stateOf(one)] - RANK[stateOf(other)]);
     const seen = new Set();
     found.forEach((camera, place) => {
@@ -133,12 +137,14 @@ function cameraRow(id) {
     camera = next;
     const { published, dropped, last_frame_at, updated_at, ...lasting } = camera.status ?? {};
     const group = camera.group_id && groups.name(camera.group_id);
-    const text = JSON.stringify([camera.name, camera.location, group, camera.enabled, camera.revision, lasting]);
+    const text = JSON.stringify([camera.name, camera.location, group, camera.tags, camera.enabled, camera.revision, lasting]);
     if (text !== drawn) {
       drawn = text;
       fill(name, h("strong", {}, camera.name), h("code", {}, id), camera.location && h("span", { class: "muted" }, camera.location),
-        group && h("span", { class: "muted" }, t("camera.group", { name: group })));
-      fill(state, stateBadge(stateOf(camera)), h("span", { class: "why" }, reasonOf(camera)), h("span", { class: "mend muted" }, mendOf(camera)), age);
+        group && h("span", { class: "muted" }, t("camera.group", { name: group })),
+        camera.tags && h("span", { class: "tags" }, camera.tags.map((tag) => h("span", { class: "tag" }, tag))));
+      fill(state, stateBadge(stateOf(camera)), h("span", { class: "why" }, reasonOf(camera)), h("span", { class: "mend muted" }, mendOf(camera)), age,
+        h("button", { type: "button", class: "link", "aria-label": `${t("health")}: ${camera.name}`, on: { click: () => openHealth(camera) } }, t("health")));
       fill(video, videoWords(camera.status));
       fill(reading, readingWords(camera));
       if (actions) fill(actions, actionButtons(camera));

@@ -82,7 +82,7 @@ function openGroup(group) {
       clearErrors(form, fault);
       try {
         const saved = group
-          ? await ask("PATCH", `/api/groups/${encodeURIComponent(group.id)}`, { body })
+          ? await ask("PATCH", `/api/groups/${encodeURIComponent(group.id)}`, { body, match: group.revision })
           : await ask("POST", "/api/groups", { body, once });
         close();
         toast(t("group.saved", { name: saved.name }));

@@ -1,0 +1,146 @@
+"""What the fields of cameras and groups may hold, alike for HTTP bodies, CSV and questions."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from functions.cameras import polygons
+from functions.shared import hours
+from functions.shared.contracts import CAMERA_ID
+from functions.shared.contracts import Hours as ContractHours
+from functions.shared.formats import NAMES
+
+# Words that stand in a route beside `{camera_id}`.
+RESERVED = frozenset({"probe", "import", "keys", "discover", "export", "onvif"})
+
+
+def _no_controls(text: str) -> str:
+    if any((ord(letter) < 32 and letter not in "\n\t") or ord(letter) == 127 for letter in text):
+        raise ValueError("has a control character")
+    if any(0xD800 <= ord(letter) < 0xE000 for letter in text):
+        raise ValueError("has half of a surrogate pair, which is no character")
+    return text.strip()
+
+
+def _one_line(text: str) -> str:
+    if "\n" in text or "\t" in text:
+        raise ValueError("must be one line")
+    if not text:
+        raise ValueError("must not be empty")
+    return text
+
+
+def _not_reserved(text: str) -> str:
+    if text in RESERVED:
+        raise ValueError(f"must not be one of {', '.join(sorted(RESERVED))}")
+    return text
+
+
+def _simple(corners: list[list[float]]) -> list[list[float]]:
+    fault = polygons.fault(corners)
+    if fault is not None:
+        raise ValueError(fault)
+    return corners
+
+
+def _none_if_empty(found: list[Any] | None) -> list[Any] | None:
+    return found or None
+
+
+def _once(tags: list[str]) -> list[str]:
+    """Tags as given, each once: `Ponte` and `ponte` are one."""
+    return list({tag.casefold(): tag for tag in reversed(tags)}.values())[::-1]
+
+
+def _known_once(formats: list[str]) -> list[str]:
+    for name in formats:
+        if name not in NAMES:
+            raise ValueError(f"takes of {', '.join(NAMES)}")
+        if formats.count(name) > 1:
+            raise ValueError(f"{name} stands twice")
+    return formats
+
+
+Clean = AfterValidator(_no_controls)
+Line = AfterValidator(_one_line)
+Id = Annotated[str, Field(pattern=CAMERA_ID), AfterValidator(_not_reserved)]
+Name = Annotated[str, Field(min_length=1, max_length=120), Clean, Line]
+Group = Annotated[str, Field(pattern=CAMERA_ID, description="id of a group that is there", examples=["centro"])]
+Location = Annotated[str, Field(max_length=200), Clean, Line]
+Notes = Annotated[str, Field(max_length=4000), Clean]
+Fps = Annotated[float, Field(ge=0.1, le=60, description="frames published a second at the most")]
+Share = Annotated[float, Field(ge=0, le=1)]
+Quality = Annotated[int, Field(ge=40, le=100)]
+Side = Annotated[int, Field(ge=320, le=7680, description="longer side of published frames, px")]
+PlateHeight = Annotated[int, Field(ge=8, le=200, description="px of the published frame; lower plates are not read")]
+Confidence = Annotated[float, Field(ge=0, le=1, description="a plate's reading below it is marked uncertain")]
+Unit = Annotated[float, Field(ge=0, le=1)]
+Point = Annotated[list[Unit], Field(min_length=2, max_length=2)]
+Polygon = Annotated[
+    list[Point], Field(min_length=polygons.MIN_CORNERS, max_length=polygons.MAX_CORNERS), AfterValidator(_simple)
+]
+_AREA = {"examples": [[[[0.1, 0.4], [0.9, 0.4], [0.9, 1.0], [0.1, 1.0]]]], "max_length": polygons.MAX_POLYGONS}
+_AREA_TEXT = (
+    "Polygons of corners [x, y] in parts of the picture's width and height, from the upper left; their sides do not "
+    "cross, the last corner is joined to the first. A fault is named by the polygon's place: `regions.0` is the first."
+)
+Regions = Annotated[
+    list[Polygon] | None,
+    Field(**_AREA, description=f"Where vehicles and plates count; null or []: everywhere. {_AREA_TEXT}"),
+    AfterValidator(_none_if_empty),
+]
+IgnoreZones = Annotated[
+    list[Polygon] | None,
+    Field(**_AREA, description=f"Where they do not count, also inside a region. {_AREA_TEXT}"),
+    AfterValidator(_none_if_empty),
+]
+Formats = Annotated[
+    list[str],
+    Field(
+        min_length=1,
+        max_length=len(NAMES),
+        description=f"Formats that plates there may have, the likeliest first: {', '.join(NAMES)}. A plate of no "
+        "format is kept all the same, with `plate_format` null.",
+        examples=[["br_mercosul", "br_old", "ar_mercosul"]],
+        json_schema_extra={"items": {"type": "string", "enum": list(NAMES)}, "uniqueItems": True},
+    ),
+    AfterValidator(_known_once),
+]
+Latitude = Annotated[float, Field(ge=-90, le=90)]
+Longitude = Annotated[float, Field(ge=-180, le=180)]
+Heading = Annotated[float, Field(ge=0, lt=360, description="where it looks, degrees clockwise from north")]
+Vendor = Annotated[str, Field(max_length=80), Clean, Line]
+Tag = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^,;|]*$"), Clean, Line]
+Tags = Annotated[
+    list[Tag] | None,
+    Field(max_length=20, description="words to find it by; null or []: none", examples=[["ponte", "norte"]]),
+    AfterValidator(lambda tags: _once(tags) if tags else None),
+]
+RetentionDays = Annotated[
+    int, Field(ge=1, le=3650, description="days that its detections and pictures are kept; null: the platform's rule")
+]
+
+
+class Body(BaseModel):
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
+
+
+class Hours(ContractHours):
+    """Hours of some days in which a camera is read, in the city's time zone; an `end` not after `start` is a day
+    later."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Schedule = Annotated[
+    list[Hours] | None,
+    Field(
+        max_length=hours.MOST,
+        description="Hours in which it is read, in the city's time zone (GTV_TIMEZONE); null or []: always. Outside "
+        "them its state is `disabled` for the reason `schedule`.",
+        examples=[[{"days": ["mon", "tue"], "start": "06:00", "end": "22:00"}]],
+    ),
+    AfterValidator(_none_if_empty),
+]
