@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -151,6 +151,10 @@ class FunctionSettings(Settings):
     smtp_username: str = Field("", description="user at the mail server")
     smtp_password: SecretStr | None = Field(None, description="password at the mail server")
     smtp_from: str = Field("", description="sender of the mails, e.g. gt-vision@city.example")
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
 
     @field_validator("camera_networks", "mask_plates_for", mode="before")
     @classmethod
