@@ -100,7 +100,9 @@ def _entries(hotlist_id: str, part: str) -> ColumnElement[bool]:
     return and_(own, HotlistEntry.pattern.contains(part, autoescape=True)) if part else own
 
 
-async def entries(session: AsyncSession, hotlist_id: str, behind: str, limit: int, part: str = "") -> list[HotlistEntry]:
+async def entries(
+    session: AsyncSession, hotlist_id: str, behind: str, limit: int, part: str = ""
+) -> list[HotlistEntry]:
     """By pattern, behind a pattern."""
     asked = select(HotlistEntry).where(_entries(hotlist_id, part), HotlistEntry.pattern > behind)
     return list(await session.scalars(asked.order_by(HotlistEntry.pattern).limit(limit)))
@@ -129,9 +131,7 @@ class Stored(NamedTuple):
     version: int
 
 
-async def entries_since(
-    session: AsyncSession, hotlist_id: str, version: int, behind: str, limit: int
-) -> list[Stored]:
+async def entries_since(session: AsyncSession, hotlist_id: str, version: int, behind: str, limit: int) -> list[Stored]:
     """Entries that changed after a version, by id, behind an id."""
     table = HotlistEntry
     asked = select(
@@ -187,5 +187,3 @@ async def known_patterns(session: AsyncSession, hotlist_id: str, patterns: Seque
 async def patterns_of(session: AsyncSession, hotlist_id: str, kinds: Sequence[str], limit: int) -> list[HotlistEntry]:
     asked = select(HotlistEntry).where(_entries(hotlist_id, ""), HotlistEntry.match.in_(kinds))
     return list(await session.scalars(asked.order_by(HotlistEntry.pattern).limit(limit)))
-
-

@@ -45,7 +45,6 @@ class Hotlist(Table):
     emails: Mapped[list[Any]]
     escalation_emails: Mapped[list[Any]]
     hook_encrypted: Mapped[str | None] = mapped_column(Text)
-    hook_body: Mapped[str | None] = mapped_column(Text)
     entries: Mapped[int] = mapped_column(Integer, default=0)
     entries_version: Mapped[int] = mapped_column(Integer, default=0)
     revision: Mapped[int] = mapped_column(Integer, default=1)

@@ -35,7 +35,6 @@ def upgrade() -> None:
         sa.Column("emails", sa.JSON(), nullable=False),
         sa.Column("escalation_emails", sa.JSON(), nullable=False),
         sa.Column("hook_encrypted", sa.Text(), nullable=True),
-        sa.Column("hook_body", sa.Text(), nullable=True),
         sa.Column("entries", sa.Integer(), nullable=False),
         sa.Column("entries_version", sa.Integer(), nullable=False),
         sa.Column("revision", sa.Integer(), nullable=False),
