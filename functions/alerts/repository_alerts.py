@@ -48,7 +48,8 @@ async def neighbours(session: AsyncSession, seen: Detection, window: timedelta, 
     conditions = (
         table.plate == seen.plate, table.started_at >= seen.started_at - window,
         table.started_at <= seen.ended_at + window, table.camera_id != seen.camera_id, table.final.is_(True),
-        table.uncertain.is_(False), Camera.latitude.is_not(None), Camera.longitude.is_not(None),
+        table.uncertain.is_(False), table.plate_format.is_not(None), Camera.latitude.is_not(None),
+        Camera.longitude.is_not(None),
     )  # fmt: skip
     return await _passages(session, and_(*conditions), limit)
 
