@@ -8,7 +8,7 @@ from typing import Any
 from functions.alerts import raising
 from functions.alerts import repository_alerts as rows
 from functions.alerts.repository_alerts import ACKNOWLEDGED, OPEN, AlertFilters, Shown
-from functions.alerts.schemas import (
+from functions.alerts.schemas_alerts import (
     HEX_ID,
     Acknowledgement,
     AlertCounts,

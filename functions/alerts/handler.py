@@ -11,11 +11,6 @@ from starlette.datastructures import UploadFile
 
 from functions.alerts import desk, entries, preview, service, work
 from functions.alerts.schemas import (
-    Acknowledgement,
-    AlertCounts,
-    AlertDetail,
-    AlertPage,
-    AlertQuery,
     EntryIn,
     EntryPage,
     EntryQuery,
@@ -31,6 +26,7 @@ from functions.alerts.schemas import (
     PreviewQuery,
     RulePreview,
 )
+from functions.alerts.schemas_alerts import Acknowledgement, AlertCounts, AlertDetail, AlertPage, AlertQuery
 from functions.shared.errors import InvalidInput
 from functions.shared.idempotency import OPENAPI, attempt_of
 from functions.shared.web import Ctx, Startup, Who, Worker, create_app

@@ -111,8 +111,13 @@ def test_a_plate_is_compared_with_a_small_part_of_a_large_list(monkeypatch: pyte
     """Work is counted and not timed: of 20,000 fuzzy entries a plate is held against hardly any."""
     from functions.alerts import patterns
 
-    compared = []
-    monkeypatch.setattr(patterns, "distance", lambda a, b: compared.append(a) or distance(a, b))
+    compared: list[str] = []
+
+    def counted(one: str, other: str) -> float:
+        compared.append(one)
+        return distance(one, other)
+
+    monkeypatch.setattr(patterns, "distance", counted)
     random_ = random.Random(7)
     letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
     book = Book()
