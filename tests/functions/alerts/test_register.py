@@ -160,8 +160,8 @@ async def test_a_scoped_operator_sees_and_changes_the_lists_of_their_groups(serv
     assert (await served.client.patch(f"{URL}/{both['id']}", json={"priority": 1}, headers=headers)).status_code == 403
     assert (await served.client.patch(f"{URL}/{own['id']}", json={"priority": 1}, headers=headers)).status_code == 200
     for groups in (None, ["south"], ["north", "south"]):
-        body: dict[str, Any] = {"name": f"New {groups}", "group_ids": groups}
-        assert (await served.client.post(URL, json=body, headers=headers)).status_code == 422
+        wanted = {"name": f"New {groups}", "group_ids": groups}
+        assert (await served.client.post(URL, json=wanted, headers=headers)).status_code == 422
         moved = await served.client.patch(f"{URL}/{own['id']}", json={"group_ids": groups}, headers=headers)
         assert moved.status_code == 422
     assert (
