@@ -12,7 +12,7 @@ _LEAST_S = 1.0
 # Below this a detector's word for a colour or a type proves nothing.
 _SURE = 0.6
 # Detectors take these for each other, by day and even more by night.
-_ALIKE_COLORS = (frozenset({"white", "silver", "gray"}), frozenset({"black", "gray", "blue"}))
+_ALIKE_COLORS = (frozenset({"white", "silver", "grey"}), frozenset({"black", "grey", "blue"}))
 _ALIKE_TYPES = (frozenset({"car", "truck", "bus"}),)
 
 
