@@ -123,8 +123,9 @@ async def view(context: Context, who: Principal, shown: Shown, seen: dict[str, s
     evidence = alert.details.get("cloned") if alert.other_camera_id in seen else None
     pictured = None if hidden or passage is None else passage
     return AlertView(
-        **facts, camera_name=shown.camera_name, type=passage.vehicle_type if passage else None,
-        color=passage.color if passage else None, direction=passage.direction if passage else None,
+        **facts, camera_name=shown.camera_name, plate_format=passage.plate_format if passage else None,
+        type=passage.vehicle_type if passage else None, color=passage.color if passage else None,
+        direction=passage.direction if passage else None,
         pattern=pattern, match=entry.get("match"), distance=entry.get("distance"), twin=bool(entry.get("twin")),
         cloned=ClonedEvidence(**evidence) if evidence else None,
         snapshot_url=await _link(context, pictured.snapshot_key if pictured else None),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -86,7 +86,8 @@ async def preview_rule(context: Context, who: Principal, given: RulePreview) -> 
         Stored(str(index), item["pattern"], item["match"], item["tolerance"], None, False, 1)
         for index, item in enumerate(wanted)
     ]
-    return await _preview(context, who, rule, [entry_of(rule, item) for item in stored], given.days, given.limit)
+    how = PreviewQuery(days=given.days, limit=given.limit)
+    return await _preview(context, who, rule, [entry_of(rule, item) for item in stored], how, None)
 
 
 async def preview_hotlist(context: Context, who: Principal, hotlist_id: str, query: PreviewQuery) -> PreviewAnswer:
@@ -96,37 +97,54 @@ async def preview_hotlist(context: Context, who: Principal, hotlist_id: str, que
         if row.kind == CLONED_LIST:
             raise Conflict("this list has no entries: its plates are found by themselves")
         groups = (await repository.groups_of(session, [row.id]))[row.id]
-        rule = rule_of(row, groups)
-        entries: list[Entry] = []
-        behind = ""
-        while True:
-            page = await repository.entries_since(session, row.id, 0, behind, _MOST_PATTERNS)
-            # The validity of list and entries is about what comes; a preview asks about what has been.
-            entries += [entry_of(rule, item._replace(valid_until=None)) for item in page]
-            if len(page) < _MOST_PATTERNS:
-                break
-            behind = page[-1].id
-    past = Rule(**{**vars(rule), "enabled": True, "valid_from": None, "valid_until": None})
-    return await _preview(context, who, past, entries, query.days, query.limit)
+        found = await repository.patterns_of(session, row.id, ("wildcard", "fuzzy"), _MOST_PATTERNS)
+    rule = rule_of(row, groups)
+    # The validity of list and entries is about what comes; a preview asks about what has been.
+    stored = [Stored(item.id, item.pattern, item.match, item.tolerance, None, False, 1) for item in found]
+    past = replace(rule, enabled=True, valid_from=None, valid_until=None)
+    patterns = [entry_of(past, item) for item in stored]
+    return await _preview(context, who, past, patterns, query, row.id)
 
 
 async def _preview(
-    context: Context, who: Principal, rule: Rule, entries: Sequence[Entry], days: int, limit: int
+    context: Context, who: Principal, rule: Rule, entries: Sequence[Entry], how: PreviewQuery, stored: str | None
 ) -> PreviewAnswer:
+    """`entries` beside the exact ones of a list that is stored."""
     if context.settings.search_reason == "plate" and not rule.reason:
         raise InvalidInput("reason: a look-up of plates needs one, a case number or text", field="reason")
-    since = now() - timedelta(days=days)
+    since = now() - timedelta(days=how.days)
     book = Book()
     for entry in entries:
         book.put(entry)
-    search = _Search(rule, book, Where(since, who.scope, rule.groups))
+    search = _Search(rule, book, Where(since, who.scope, rule.groups), complete=len(entries) < _MOST_PATTERNS)
     async with context.db.read() as session:
         if rule.kind == "allow":
-            await _newest_first(context, session, search)
+            await _newest_first(context, session, search, stored)
         else:
+            if stored is not None:
+                await _by_list(context, session, search, stored)
             await _by_entries(context, session, search, entries)
-    await _record(context, who, rule, days, len(search.found))
-    return _answer(context, who, search, since, limit)
+    await _record(context, who, rule, how.days, len(search.found))
+    return _answer(context, who, search, since, how.limit)
+
+
+async def _by_list(context: Context, session: AsyncSession, search: _Search, hotlist_id: str) -> None:
+    """By the exact entries of a list that is stored: joined there, and not read."""
+    for twin in (False, True) if search.rule.twins else (False,):
+        if search.over:
+            return
+        rows = await repository_preview.of_list(session, search.where, hotlist_id, _SCANNED, twin=twin)
+        search.complete = search.complete and len(rows) < _SCANNED
+        await _learn(session, search, hotlist_id, rows)
+        search.hold(rows, context)
+
+
+async def _learn(session: AsyncSession, search: _Search, hotlist_id: str, rows: Sequence[Past]) -> None:
+    """Have the book hold those exact entries of a stored list that some passages may match."""
+    plates = {row.plate for row in rows if row.plate is not None}
+    wanted = plates | {twin for plate in plates for twin in twins(plate)}
+    for pattern in await repository.exact_patterns(session, hotlist_id, sorted(wanted)):
+        search.book.put(Entry(f"exact {pattern}", pattern, "exact"))
 
 
 async def _record(context: Context, who: Principal, rule: Rule, days: int, count: int) -> None:
@@ -157,8 +175,10 @@ def _hit(row: Past, finding: Finding, hidden: bool) -> PreviewHit:
     )  # fmt: skip
 
 
-async def _newest_first(context: Context, session: AsyncSession, search: _Search) -> None:
+async def _newest_first(context: Context, session: AsyncSession, search: _Search, stored: str | None) -> None:
     rows = await repository_preview.newest(session, search.where, _SCANNED)
+    if stored is not None:
+        await _learn(session, search, stored, rows)
     search.complete = len(rows) < _SCANNED
     search.hold(rows, context)
 

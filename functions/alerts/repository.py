@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Table, and_, delete, exists, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -149,15 +149,15 @@ async def count_entries(session: AsyncSession, hotlist_id: str) -> int:
 
 async def put_entries(session: AsyncSession, rows: Sequence[dict[str, Any]]) -> None:
     """Write entries of one list; one with a known pattern takes the place of the old one and keeps its id."""
-    dialect = session.get_bind().dialect.name
-    made = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    # SQLite takes 32,766 values in one statement, PostgreSQL's driver 32,767.
+    made = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    table = HotlistEntry.__table__
+    statement = made(cast(Table, table))
+    kept = ("match", "tolerance", "note", "valid_until", "version", "removed", "updated_at")
+    changed = {name: getattr(statement.excluded, name) for name in kept}
+    upsert = statement.on_conflict_do_update(index_elements=["hotlist_id", "pattern"], set_=changed)
+    # One statement for many rows (the driver's executemany): a list of 200,000 is compiled once and not by the chunk.
     for start in range(0, len(rows), _CHUNK):
-        statement = made(HotlistEntry).values(list(rows[start : start + _CHUNK]))
-        kept = ("match", "tolerance", "note", "valid_until", "version", "removed", "updated_at")
-        changed = {name: getattr(statement.excluded, name) for name in kept}
-        key = [HotlistEntry.hotlist_id, HotlistEntry.pattern]
-        await session.execute(statement.on_conflict_do_update(index_elements=key, set_=changed))
+        await session.execute(upsert, list(rows[start : start + _CHUNK]))
 
 
 async def remove_older(session: AsyncSession, hotlist_id: str, version: int, at: datetime) -> int:
@@ -174,12 +174,19 @@ async def forget_removed(session: AsyncSession, hotlist_id: str, before: datetim
     await session.execute(delete(HotlistEntry).where(HotlistEntry.hotlist_id == hotlist_id, gone))
 
 
-async def known_patterns(session: AsyncSession, hotlist_id: str, patterns: Sequence[str]) -> set[str]:
+async def exact_patterns(session: AsyncSession, hotlist_id: str, patterns: Sequence[str]) -> set[str]:
+    """Those of some plates that are exact entries of a list."""
+    return await known_patterns(session, hotlist_id, patterns, HotlistEntry.match == "exact")
+
+
+async def known_patterns(
+    session: AsyncSession, hotlist_id: str, patterns: Sequence[str], *more: ColumnElement[bool]
+) -> set[str]:
     """Those of some patterns that a list has."""
     found: set[str] = set()
     for start in range(0, len(patterns), _CHUNK):
         part = patterns[start : start + _CHUNK]
-        asked = select(HotlistEntry.pattern).where(_entries(hotlist_id, ""), HotlistEntry.pattern.in_(part))
+        asked = select(HotlistEntry.pattern).where(_entries(hotlist_id, ""), HotlistEntry.pattern.in_(part), *more)
         found |= set(await session.scalars(asked))
     return found
 

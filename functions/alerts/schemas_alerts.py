@@ -63,6 +63,7 @@ class AlertView(BaseModel):
     detection_id: str
     seen_at: datetime
     plate: str
+    plate_format: str | None
     plate_confidence: float | None
     uncertain: bool
     type: str | None

@@ -112,7 +112,7 @@ function card(item, world) {
   return h("li", { class: `alert ${item.state} ${grade}`, data: { id: item.id } },
     h("button", { type: "button", class: "plain-button alert-shot", "aria-label": t("alert.open", { plate: item.plate }), on: { click: () => openAlert(item.id, world) } }, picture),
     h("div", { class: "alert-what" },
-      h("div", { class: "alert-line" }, plateElement(item.plate, null, { uncertain: item.uncertain }), mark(item),
+      h("div", { class: "alert-line" }, plateElement(item.plate, item.plate_format, { uncertain: item.uncertain }), mark(item),
         h("span", { class: "alert-priority", title: t("alert.priority") }, number(item.priority))),
       h("strong", {}, listName(item)), h("span", {}, t(`alert.kind.${item.kind}`), item.pattern && ` · ${item.pattern}`),
       item.reason && item.hotlist_id !== "cloned" && h("span", {}, item.reason), evidence(item)),
