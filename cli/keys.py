@@ -23,8 +23,11 @@ def rotate(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Encrypt everything anew under the first of GTV_FERNET_KEYS, and sign tokens with a new key."""
     with api(ctx) as client:
         cameras = client.call("POST", "/api/cameras/keys/rotate", slow=True)
+        hooks = client.call("POST", "/api/hotlists/keys/rotate", slow=True)
         signing = client.call("POST", "/api/auth/keys/rotate", slow=True)
     if as_json:
-        print_json({"cameras_encrypted": cameras["encrypted"], "signing_key": signing["kid"]})
+        encrypted = {"cameras_encrypted": cameras["encrypted"], "hooks_encrypted": hooks["encrypted"]}
+        print_json({**encrypted, "signing_key": signing["kid"]})
     else:
-        say(f"{cameras['encrypted']} camera addresses encrypted anew; tokens are now signed with key {signing['kid']}.")
+        say(f"{cameras['encrypted']} camera addresses and {hooks['encrypted']} hooks of hotlists encrypted anew.")
+        say(f"Tokens are now signed with key {signing['kid']}.")

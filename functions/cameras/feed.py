@@ -97,7 +97,7 @@ async def _publish_spec(context: Context, bus: Bus, camera_id: str) -> None:
     if row is None:
         await bus.kv_delete(CAMERAS_KV, camera_id)
     else:
-        await bus.kv_put(CAMERAS_KV, camera_id, spec_of(row, context.settings.timezone).model_dump_json().encode())
+        await bus.kv_put(CAMERAS_KV, camera_id, spec_of(row, context.settings.time_zone).model_dump_json().encode())
 
 
 async def reconcile_cameras(context: Context) -> tuple[int, int]:
@@ -109,7 +109,7 @@ async def reconcile_cameras(context: Context) -> tuple[int, int]:
     bus = await context.bus()
     present = await bus.kv_all(CAMERAS_KV)
     async with context.db.read() as session:
-        wanted = {row.id: spec_of(row, context.settings.timezone) for row in await repository.living(session)}
+        wanted = {row.id: spec_of(row, context.settings.time_zone) for row in await repository.living(session)}
     stale = [camera_id for camera_id, spec in wanted.items() if _parsed(present.get(camera_id)) != spec]
     gone = sorted(present.keys() - wanted.keys())
     for camera_id in (*stale, *gone):

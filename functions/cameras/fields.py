@@ -138,7 +138,7 @@ Schedule = Annotated[
     list[Hours] | None,
     Field(
         max_length=hours.MOST,
-        description="Hours in which it is read, in the city's time zone (GTV_TIMEZONE); null or []: always. Outside "
+        description="Hours in which it is read, in the city's time zone (GTV_TIME_ZONE); null or []: always. Outside "
         "them its state is `disabled` for the reason `schedule`.",
         examples=[[{"days": ["mon", "tue"], "start": "06:00", "end": "22:00"}]],
     ),

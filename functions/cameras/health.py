@@ -55,7 +55,7 @@ class Usual:
 async def health(context: Context, camera: Camera, query: HealthQuery) -> CameraHealth:
     """State, faults and reading of a camera. The last `query.hours` whole hours are judged by `query.days` before."""
     how = await status.status_of(context, camera)
-    zone = ZoneInfo(context.settings.timezone)
+    zone = ZoneInfo(context.settings.time_zone)
     end = now().replace(minute=0, second=0, microsecond=0)
     begin = end - query.hours * HOUR
     first = max(begin - timedelta(days=query.days), camera.created_at.replace(minute=0, second=0, microsecond=0))
@@ -69,7 +69,7 @@ async def health(context: Context, camera: Camera, query: HealthQuery) -> Camera
     return CameraHealth(
         camera_id=camera.id, status=how, faults=[_fault(code) for code in how.faults], picture=picture,
         reading=ReadingView(
-            verdicts=[_fault(code) for code in verdicts], hours=shown, timezone=context.settings.timezone,
+            verdicts=[_fault(code) for code in verdicts], hours=shown, timezone=context.settings.time_zone,
             plate_height=None if height is None else round(height, 1),
         ),
     )  # fmt: skip

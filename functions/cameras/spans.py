@@ -134,7 +134,10 @@ Job = Callable[[Bus], Awaitable[None]]
 
 @contextlib.asynccontextmanager
 async def keep_spans(context: Context) -> AsyncIterator[None]:
-    """Worker: the consumer of cameras' events, and the watch."""
+    """Worker: the consumer of cameras' events, and the watch. Where a worker of its own does it, nothing here."""
+    if not context.settings.consume:
+        yield
+        return
     stop, idle = asyncio.Event(), asyncio.Event()
     idle.set()
     jobs = [

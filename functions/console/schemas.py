@@ -39,6 +39,20 @@ class LiveDetection(BaseModel):
     replaced_by: str | None = Field(description="id of the detection that took this one's place: it is no more")
 
 
+AlertChange = Literal["raised", "acknowledged", "escalated", "withdrawn"]
+
+
+class LiveAlert(BaseModel):
+    """`event: alert`: something happened to an alert; `GET /api/alerts/{id}` says the rest."""
+
+    id: str
+    change: AlertChange
+    camera_id: str
+    kind: Literal["watch", "not_listed", "cloned"]
+    priority: int
+    raised_at: AwareDatetime
+
+
 class LiveCameraStatus(BaseModel):
     """`event: camera-status`: a camera's state has changed."""
 

@@ -14,9 +14,9 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -29,6 +29,15 @@ SECRETS_DIR = "GTV_SECRETS_DIR"
 DEFAULT_SECRETS_DIR = "/var/openfaas/secrets"
 _SECRETS = re.compile(r"^(GTV|AWS)_|TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|PRIVATE_?KEY", re.IGNORECASE)
 S = TypeVar("S", bound="Settings")
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("is no time zone of the IANA database, e.g. America/Sao_Paulo")
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_zone)]
 
 
 def bare_environ() -> dict[str, str]:
@@ -105,6 +114,10 @@ class FunctionSettings(Settings):
     s3_secret_key: SecretStr | None = Field(None, description="S3 secret key")
     link_ttl_s: int = Field(900, ge=10, le=604_800, description="life of a link to an image, s")
     public_url: str = Field("", description="address that users reach the platform by; prefix of links in events")
+    consume: bool = Field(
+        True,
+        description="take messages and do timed work in this process; off where a worker of the same function does",
+    )
     token_issuer: str = Field("gt-vision", description="`iss` of the tokens")
     token_audience: str = Field("gt-vision", description="`aud` of the tokens")
     access_ttl_s: int = Field(900, ge=30, le=86_400, description="life of an access token, s")
@@ -120,7 +133,9 @@ class FunctionSettings(Settings):
         description="networks, comma separated, in which cameras may be; this machine itself (127.0.0.0/8, ::1) only "
         "where one of them names it",
     )
-    timezone: str = Field("America/Sao_Paulo", description="the city's time zone: hours in which cameras are read")
+    webhook_allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="private networks, comma separated, that webhooks and hooks may reach, by http too"
+    )
 
     search_reason: str = Field(
         "off", pattern="^(off|plate)$", description="plate: a search by plate needs a reason (a case number or text)"
@@ -128,17 +143,25 @@ class FunctionSettings(Settings):
     mask_plates_for: Annotated[tuple[Role, ...], NoDecode] = Field(
         (), description="roles, comma separated, that see plates masked until they reveal one with a reason"
     )
+    time_zone: ZoneName = Field("America/Sao_Paulo", description="time zone of the city, for hours and reports")
+    alert_max_age_s: float = Field(86_400.0, gt=0, description="a passage older than this raises no alert any more, s")
+    clone_speed_kmh: float = Field(
+        150.0, gt=0, description="a plate that would have to be faster is a cloned one, km/h"
+    )
+    clone_min_km: float = Field(1.0, ge=0, description="cameras nearer than this prove no cloned plate, km")
+    clone_window_s: float = Field(3600.0, gt=0, le=86_400, description="sightings of a cloned plate lie within this, s")
+    smtp_host: str = Field("", description="mail server for alerts by e-mail (default: none are sent)")
+    smtp_port: int = Field(587, ge=1, le=65_535, description="port of the mail server")
+    smtp_security: str = Field("starttls", pattern="^(starttls|tls|none)$", description="starttls, tls or none")
+    smtp_username: str = Field("", description="user at the mail server")
+    smtp_password: SecretStr | None = Field(None, description="password at the mail server")
+    smtp_from: str = Field("", description="sender of the mails, e.g. gt-vision@city.example")
 
-    @field_validator("timezone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        try:
-            ZoneInfo(value)
-        except (OSError, ValueError, KeyError):
-            raise ValueError(f"{value} is no time zone; write it like America/Sao_Paulo") from None
-        return value
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
 
-    @field_validator("camera_networks", "mask_plates_for", mode="before")
+    @field_validator("camera_networks", "webhook_allowed_networks", "mask_plates_for", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
         if isinstance(value, str):

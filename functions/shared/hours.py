@@ -2,7 +2,7 @@
 
     [{"days": ["mon", "tue", "wed", "thu", "fri"], "start": "06:00", "end": "22:00"}]    mon-fri 06:00-22:00
 
-An `end` that is not after its `start` is on the day after. Hours are the city's own (`GTV_TIMEZONE`), so they stay
+An `end` that is not after its `start` is on the day after. Hours are the city's own (`GTV_TIME_ZONE`), so they stay
 where they are when clocks are changed.
 """
 

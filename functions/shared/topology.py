@@ -36,11 +36,7 @@ class Stream:
 
 @dataclass(frozen=True)
 class Consumer:
-    """A durable pull consumer; `room` is the function whose worker fetches from it.
-
-    `scales`: in a cluster the room is a Deployment that KEDA scales on the consumer's lag; else the room answers HTTP,
-    and one of it stays up.
-    """
+    """A durable pull consumer; `room` is the function whose worker fetches from it."""
 
     stream: str
     durable: str
@@ -50,7 +46,6 @@ class Consumer:
     max_deliver: int = 5
     max_ack_pending: int = 256
     backoff_s: tuple[float, ...] = field(default=(1.0, 5.0, 15.0))
-    scales: bool = True
 
 
 @dataclass(frozen=True)
@@ -83,7 +78,9 @@ CONSUMERS: tuple[Consumer, ...] = (
     # ack_wait stays above the time-out of inference, max_deliver low: a late frame is worthless.
     Consumer(FRAMES, "post-processing", "gtv.v1.frames.*", "post_processing", 30.0, 3, 64, (0.5, 2.0)),
     # One message at a time, in order: a camera's state ends where its next begins. The database may be away for long.
-    Consumer(EVENTS, "camera-spans", "gtv.v1.cameras.>", "cameras", 30.0, 1000, 1, scales=False),
+    Consumer(EVENTS, "camera-spans", "gtv.v1.cameras.>", "cameras", 30.0, 1000, 1),
+    # A match is lost to nobody: a database that is away for a while must not turn events into dead letters.
+    Consumer(EVENTS, "alerts", "gtv.v1.detections.*", "alerts", 30.0, 50, 512, (0.5, 2.0, 10.0, 30.0)),
 )
 CAMERAS_KV = "gtv_cameras"
 STATUS_KV = "gtv_camera_status"

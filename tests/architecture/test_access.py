@@ -34,6 +34,9 @@ VALUES = {
     "user_id": "0" * 32,
     "detection_id": "0" * 32,
     "correction_id": "0" * 32,
+    "hotlist_id": "0" * 32,
+    "entry_id": "0" * 32,
+    "alert_id": "0" * 32,
     "key": "a/b.jpg",
     "path": "x.js",
 }

@@ -4,6 +4,7 @@ Times are UTC. Ids of rows that people meet are time-ordered hex (`contracts.new
 and the key agree and a keyset cursor is cheap.
 """
 
+from functions.shared.tables.alerts import CLONED_LIST, Alert, AlertNotification, Hotlist, HotlistEntry, HotlistGroup
 from functions.shared.tables.audit import AuditHead, AuditRow
 from functions.shared.tables.base import PLATE, Table, Utc
 from functions.shared.tables.cameras import Camera, CameraSpan, Group
@@ -12,7 +13,10 @@ from functions.shared.tables.messages import IdempotencyKey, OutboxMessage
 from functions.shared.tables.people import RefreshToken, SigningKey, User, UserGroup
 
 __all__ = [
+    "CLONED_LIST",
     "PLATE",
+    "Alert",
+    "AlertNotification",
     "AuditHead",
     "AuditRow",
     "Camera",
@@ -20,6 +24,9 @@ __all__ = [
     "Correction",
     "Detection",
     "Group",
+    "Hotlist",
+    "HotlistEntry",
+    "HotlistGroup",
     "IdempotencyKey",
     "OutboxMessage",
     "PassageObservation",

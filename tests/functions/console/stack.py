@@ -19,6 +19,7 @@ import numpy as np
 import uvicorn
 from pydantic import SecretStr
 
+from functions.alerts import handler as alerts
 from functions.auth import handler as auth
 from functions.cameras import handler as cameras
 from functions.console import handler as console
@@ -34,7 +35,7 @@ from tests.support.nats import NatsServer
 from tests.support.ports import free_port
 
 PASSWORD = "Correct-Horse-7-Battery"
-ROOMS: tuple[Any, ...] = (auth, cameras, search, console)
+ROOMS: tuple[Any, ...] = (auth, cameras, search, alerts, console)
 
 
 def settings_of(folder: Path, nats_url: str, **more: Any) -> FunctionSettings:

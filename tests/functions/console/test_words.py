@@ -22,6 +22,14 @@ TAGS = ("en", "pt-BR")
 FORMS = ("one", "other")
 # Made by `t(`state.${...}`)` and the like: the family, and the words it may end in.
 FAMILIES = {
+    "alert.differ": ["color", "type"], "alert.event": ["raised", "escalated", "withdrawn"],
+    "alert.kind": ["watch", "not_listed", "cloned", "all"], "alert.level": ["all", "normal", "high"],
+    "alert.outcome": ["confirmed", "false_alarm", "no_action", "other", "none"],
+    "alert.sending": ["waiting", "sending", "sent", "failed", "dropped"],
+    "alert.state": ["open", "acknowledged", "withdrawn", "all"],
+    "hotlist.day": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"],
+    "hotlist.kind": ["watch", "allow", "cloned", "help"],
+    "hotlist.match": ["exact", "wildcard", "fuzzy", "auto"],
     "color": [*get_args(VehicleColor)],
     "counts": [f"{state}.{form}" for state in ("offline", "degraded", "unknown") for form in FORMS],
     "day": DAYS,
@@ -34,7 +42,7 @@ FAMILIES = {
     "import.mode": ["all", "valid"],
     "match": [*(kind + end for kind in ("exact", "prefix", "wildcard") for end in ("", ".help"))],
     "onvif": [*ONVIF_REASONS],
-    "nav": ["live", "search", "cameras", "groups"],
+    "nav": ["live", "search", "cameras", "groups", "alerts", "hotlists"],
     "search.mark": ["uncertain", "certain", "corrected"],
     "role": ["viewer", "operator", "admin", "integrator"],
     "state": [*CameraState, "unknown"],

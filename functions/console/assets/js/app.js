@@ -1,5 +1,6 @@
 // The beginning: language, session, then the page that the address names.
 
+import { alerts } from "./alerts-store.js";
 import { ApiError, ask, whenSignedOut } from "./api.js";
 import { cameras } from "./cameras-store.js";
 import { Detections } from "./detections-store.js";
@@ -13,7 +14,7 @@ import { PAGE_OF, VIEWS } from "./views/all.js";
 import { signInView } from "./views/signin.js";
 
 const root = document.getElementById("root");
-const world = { feed: null, detections: null, cameras, go, again: render };
+const world = { feed: null, detections: null, cameras, alerts, go, again: render };
 let leave = () => {};
 let chrome = null;
 
@@ -65,6 +66,7 @@ function enter() {
       waiting = [];
     }, 60);
   });
+  feed.addEventListener("alert", ({ detail }) => alerts.heard(detail));
   feed.addEventListener("camera-status", ({ detail }) => cameras.status(detail));
   feed.addEventListener("camera-changed", () => cameras.loadSoon());
   feed.addEventListener("reset", () => loadLists());
@@ -78,6 +80,7 @@ function enter() {
 async function loadLists() {
   const { detections } = world;
   cameras.load();
+  alerts.load();
   try {
     const page = await ask("GET", "/api/detections", { query: { limit: 50 } });
     detections?.add(page.items, false);
@@ -91,6 +94,7 @@ function exit() {
   world.feed = null;
   world.detections = null;
   cameras.clear();
+  alerts.clear();
   groups.clear();
   for (const dialog of document.querySelectorAll("dialog")) dialog.remove();
 }

@@ -2,7 +2,7 @@
 
 import { ApiError, ask, queryOf } from "./api.js";
 
-const NAMES = ["detection", "camera-status", "camera-changed", "reset"];
+const NAMES = ["detection", "alert", "camera-status", "camera-changed", "reset"];
 // The server says the time at least every 15 s.
 const SILENCE_MS = 40_000;
 // A feed ends now and then by itself, to ask anew who is reading; only one that is not back by then is lost.

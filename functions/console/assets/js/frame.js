@@ -11,6 +11,8 @@ const PAGES = [
   ["live", "live"],
   ["search", "search"],
   ["cameras", "camera"],
+  ["alerts", "bell"],
+  ["hotlists", "list"],
 ];
 
 /** The frame: `element`, `main` for the view, `mark(name)` for the current page, `close()`. */
@@ -31,7 +33,7 @@ export function frame(world, { signOut }) {
       h("div", { class: "vitals" }, signal, counts, last),
       accountMenu(world, signOut)),
     banner, main);
-  const closers = [showSignal(world.feed, signal), showCounts(world.cameras, counts), showStatus(world, last, banner)];
+  const closers = [showSignal(world.feed, signal), showCounts(world.cameras, counts), showBadge(world.alerts, links.get("alerts")), showStatus(world, last, banner)];
   return {
     element, main,
     mark(name) {
@@ -75,6 +77,20 @@ function showCounts(cameras, element) {
   cameras.addEventListener("change", draw);
   draw();
   return () => cameras.removeEventListener("change", draw);
+}
+
+/** How many alerts are open, beside the name of their page. */
+function showBadge(alerts, link) {
+  const badge = h("span", { class: "badge", hidden: true });
+  link.append(badge);
+  const draw = () => {
+    badge.hidden = alerts.open === 0;
+    setText(badge, alerts.open >= 1000 ? "999+" : String(alerts.open));
+    badge.setAttribute("aria-label", plural("alert.badge", alerts.open));
+  };
+  alerts.addEventListener("change", draw);
+  draw();
+  return () => alerts.removeEventListener("change", draw);
 }
 
 function count(state, number) {

@@ -1,7 +1,9 @@
 // Every view by the name in the address, and under which page of the navigation it stands.
 
+import { alertsView } from "./alerts.js";
 import { camerasView } from "./cameras.js";
 import { groupsView } from "./groups.js";
+import { hotlistsView } from "./hotlists.js";
 import { liveView } from "./live.js";
 import { searchView } from "./search.js";
 
@@ -10,6 +12,8 @@ export const VIEWS = {
   search: searchView,
   cameras: camerasView,
   groups: groupsView,
+  alerts: alertsView,
+  hotlists: hotlistsView,
 };
 
 /** What is a page of another one. */
