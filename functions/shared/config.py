@@ -117,6 +117,9 @@ class FunctionSettings(Settings):
     camera_networks: Annotated[tuple[str, ...], NoDecode] = Field(
         ("0.0.0.0/0", "::/0"), description="networks, comma separated, in which cameras may be"
     )
+    webhook_allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="private networks, comma separated, that webhooks and hooks may reach, by http too"
+    )
 
     search_reason: str = Field(
         "off", pattern="^(off|plate)$", description="plate: a search by plate needs a reason (a case number or text)"
@@ -125,7 +128,7 @@ class FunctionSettings(Settings):
         (), description="roles, comma separated, that see plates masked until they reveal one with a reason"
     )
 
-    @field_validator("camera_networks", "mask_plates_for", mode="before")
+    @field_validator("camera_networks", "webhook_allowed_networks", "mask_plates_for", mode="before")
     @classmethod
     def _split_networks(cls, value: object) -> object:
         if isinstance(value, str):
