@@ -23,8 +23,13 @@ def rotate(ctx: typer.Context, as_json: AsJson = False) -> None:
     """Encrypt everything anew under the first of GTV_FERNET_KEYS, and sign tokens with a new key."""
     with api(ctx) as client:
         cameras = client.call("POST", "/api/cameras/keys/rotate", slow=True)
+        webhooks = client.call("POST", "/api/webhooks/keys/rotate", slow=True)
         signing = client.call("POST", "/api/auth/keys/rotate", slow=True)
     if as_json:
-        print_json({"cameras_encrypted": cameras["encrypted"], "signing_key": signing["kid"]})
+        counts = {"cameras_encrypted": cameras["encrypted"], "webhooks_encrypted": webhooks["encrypted"]}
+        print_json(counts | {"signing_key": signing["kid"]})
     else:
-        say(f"{cameras['encrypted']} camera addresses encrypted anew; tokens are now signed with key {signing['kid']}.")
+        say(
+            f"{cameras['encrypted']} camera addresses and the secrets of {webhooks['encrypted']} webhooks encrypted "
+            f"anew; tokens are now signed with key {signing['kid']}."
+        )

@@ -76,7 +76,7 @@ def scaled_object(function: Function, consumer: Consumer) -> Manifest:
         },
     }  # fmt: skip
     spec = {
-        "scaleTargetRef": {"name": function.name}, "minReplicaCount": 0, "maxReplicaCount": MAX_READERS,
+        "scaleTargetRef": {"name": function.name}, "minReplicaCount": consumer.least, "maxReplicaCount": MAX_READERS,
         # Longer than a passage stays open, so that its last reader also closes it.
         "pollingInterval": 5, "cooldownPeriod": 120, "triggers": [trigger],
     }  # fmt: skip

@@ -94,6 +94,18 @@ ACCESS: dict[str, Rule | None] = {
     "GET /api/images/{key:path}": PUBLIC,
     # alerts
     # webhooks
+    "GET /api/webhooks": Rule(MACHINES, "webhooks:read"),
+    "POST /api/webhooks": Rule(MACHINES, "webhooks:write"),
+    "GET /api/webhooks/event-types": Rule(MACHINES, "webhooks:read"),
+    "POST /api/webhooks/keys/rotate": Rule(ADMINS),
+    "GET /api/webhooks/{webhook_id}": Rule(MACHINES, "webhooks:read"),
+    "PATCH /api/webhooks/{webhook_id}": Rule(MACHINES, "webhooks:write"),
+    "DELETE /api/webhooks/{webhook_id}": Rule(MACHINES, "webhooks:write"),
+    "POST /api/webhooks/{webhook_id}/test": Rule(MACHINES, "webhooks:write"),
+    "POST /api/webhooks/{webhook_id}/rotate-secret": Rule(MACHINES, "webhooks:write"),
+    "GET /api/webhooks/{webhook_id}/deliveries": Rule(MACHINES, "webhooks:read"),
+    "GET /api/webhooks/{webhook_id}/deliveries/{delivery_id}": Rule(MACHINES, "webhooks:read"),
+    "POST /api/webhooks/{webhook_id}/replay": Rule(MACHINES, "webhooks:write"),
     # retention
     # console
     "GET /api/events": Rule(EVERYONE, "detections:read"),

@@ -36,7 +36,8 @@ class Stream:
 
 @dataclass(frozen=True)
 class Consumer:
-    """A durable pull consumer; `room` is the function whose worker fetches from it."""
+    """A durable pull consumer; `room` is the function whose worker fetches from it, `least` how many of its replicas
+    run in a cluster even when nothing waits."""
 
     stream: str
     durable: str
@@ -46,6 +47,7 @@ class Consumer:
     max_deliver: int = 5
     max_ack_pending: int = 256
     backoff_s: tuple[float, ...] = field(default=(1.0, 5.0, 15.0))
+    least: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,8 +68,9 @@ STREAMS: tuple[Stream, ...] = (
         "frames as JPEG, newest wins: the oldest are dropped", max_msgs_per_subject=3, duplicate_window_s=10.0,
     ),
     Stream(
-        EVENTS, ("gtv.v1.detections.*", "gtv.v1.alerts.>", "gtv.v1.cameras.>"), StorageType.FILE, 7 * 86_400.0,
-        "detections, alerts, cameras' changes and states", max_bytes=2_147_483_648,
+        EVENTS, ("gtv.v1.detections.*", "gtv.v1.alerts.>", "gtv.v1.cameras.>", "gtv.v1.webhooks.>"),
+        StorageType.FILE, 7 * 86_400.0, "detections, alerts, cameras' changes and states, ends of webhooks",
+        max_bytes=2_147_483_648,
     ),
     Stream(
         "DEAD_LETTERS", ("gtv.v1.dead_letters.>",), StorageType.FILE, 30 * 86_400.0,
@@ -77,6 +80,8 @@ STREAMS: tuple[Stream, ...] = (
 CONSUMERS: tuple[Consumer, ...] = (
     # ack_wait stays above the time-out of inference, max_deliver low: a late frame is worthless.
     Consumer(FRAMES, "post-processing", "gtv.v1.frames.*", "post_processing", 30.0, 3, 64, (0.5, 2.0)),
+    # An event is never given up because the database is away. One replica stays, for the retries that fall due.
+    Consumer(EVENTS, "webhooks", "gtv.v1.>", "webhooks", 10.0, 1_000_000, 256, (1.0, 5.0, 15.0, 30.0), least=1),
 )
 CAMERAS_KV = "gtv_cameras"
 STATUS_KV = "gtv_camera_status"
