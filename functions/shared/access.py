@@ -40,7 +40,7 @@ PUBLIC = None
 
 # Paths whose body may hold a file. Every other body is a small JSON document, which is parsed before anybody is asked
 # who they are: some MB of it would hold up the process for seconds.
-FILES = frozenset({"/api/ingest/frames", "/api/cameras/import", "/events"})
+FILES = frozenset({"/api/ingest/frames", "/api/ingest/reads", "/api/cameras/import", "/events"})
 
 # "METHOD path" as FastAPI names the route -> its rule, or PUBLIC.
 ACCESS: dict[str, Rule | None] = {
@@ -80,6 +80,10 @@ ACCESS: dict[str, Rule | None] = {
     "DELETE /api/groups/{group_id}": Rule(OPERATORS, "cameras:write"),
     # ingest
     "POST /api/ingest/frames": Rule(MACHINES, "ingest:write"),
+    "POST /api/ingest/reads": Rule(MACHINES, "ingest:write"),
+    "GET /api/ingest/aliases": Rule(MACHINES, "ingest:write"),
+    "POST /api/ingest/aliases": Rule(OPERATORS, "cameras:write"),
+    "DELETE /api/ingest/aliases/{alias:path}": Rule(OPERATORS, "cameras:write"),
     # post-processing
     "POST /events": Rule(ADMINS),
     # search

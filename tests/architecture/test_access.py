@@ -34,6 +34,7 @@ VALUES = {
     "user_id": "0" * 32,
     "detection_id": "0" * 32,
     "correction_id": "0" * 32,
+    "alias": "no-such-alias",
     "webhook_id": "0" * 32,
     "delivery_id": "0" * 32,
     "key": "a/b.jpg",

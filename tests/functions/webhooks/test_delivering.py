@@ -69,7 +69,7 @@ async def test_the_data_is_that_of_the_list_of_detections(desk: Desk) -> None:
 
 async def test_filters(desk: Desk) -> None:
     async with HookServer() as hooks:
-        wanted = {
+        wanted: dict[str, dict[str, Any]] = {
             "all": {}, "camera": {"camera_ids": ["cam-s"]}, "group": {"group_ids": ["north"]},
             "both": {"group_ids": ["north"], "camera_ids": ["cam-x"]}, "previews": {"previews": True},
             "states": {"event_types": ["gtv.camera.status_changed.v1"]},

@@ -12,7 +12,7 @@ from sqlalchemy import select, text
 
 from functions.shared.access import ACCESS
 from functions.shared.contracts import EVENTS, now
-from functions.shared.tables import AuditRow, IdempotencyKey, Webhook
+from functions.shared.tables import AuditRow, IdempotencyKey, Table, Webhook
 from tests.functions.webhooks.conftest import Desk
 
 URL = "https://hooks.example.org/in?token=URL-MARK"
@@ -124,15 +124,15 @@ async def test_secrets_are_shown_once_and_kept_encrypted(desk: Desk) -> None:
     for answer in others:
         assert not [secret for secret in secrets if secret in answer.text]
     async with desk.context.db.read() as session:
-        kept = list(await session.scalars(select(Webhook))) + list(await session.scalars(select(IdempotencyKey)))
-        kept += list(await session.scalars(select(AuditRow)))
+        log = list(await session.scalars(select(AuditRow).order_by(AuditRow.seq)))
+        kept: list[Table] = [*log, *await session.scalars(select(Webhook))]
+        kept += list(await session.scalars(select(IdempotencyKey)))
         whole = json.dumps([{name: str(value) for name, value in vars(row).items()} for row in kept])
-        actions = [row.action for row in kept if isinstance(row, AuditRow)]
         assert await session.scalar(text("select count(*) from webhooks where url_encrypted like '%MARK%'")) == 0
     assert not [secret for secret in secrets if secret in whole]
     # The address is in the answer that the same request gets again, and nowhere else: not in the audit log.
-    assert actions == ["webhooks.create", "webhooks.rotate_secret"]
-    assert not [row for row in kept if isinstance(row, AuditRow) and "MARK" in json.dumps(row.details)]
+    assert [row.action for row in log] == ["webhooks.create", "webhooks.rotate_secret"]
+    assert not [row for row in log if "MARK" in json.dumps(row.details)]
 
 
 async def test_a_key_is_of_one_webhook(desk: Desk) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,10 @@ ROOT = Path(__file__).resolve().parents[3]
 def more_settings() -> dict[str, Any]:
     # A dead worker's deliveries are due again after 2 * 0.5 + 2 s.
     return {"webhook_timeout_s": 0.5}
+
+
+def _enough(hooks: HookServer, number: int) -> bool:
+    return len(hooks.received) >= number
 
 
 @contextmanager
@@ -102,7 +107,7 @@ async def test_a_worker_killed_at_any_time_loses_nothing(
                 await bus.publish(event)
             seen = len(hooks.received)
             with worker(settings, tmp_path / f"{number}.log"):
-                await eventually(lambda enough=seen + 3: len(hooks.received) >= enough, 30.0)
+                await eventually(partial(_enough, hooks, seen + 3), 30.0)
         for event in events[20:]:
             await bus.publish(event)
         with worker(settings, tmp_path / "last.log"):
