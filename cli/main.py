@@ -11,7 +11,7 @@ from typing import Annotated, cast
 
 import typer
 
-from cli import account, cameras, db, detections, groups, keys, status
+from cli import account, aliases, cameras, db, detections, groups, keys, status, webhooks
 from cli.lazy import Later, group_of
 from cli.output import print_error
 from cli.state import DEFAULT_URL, Root
@@ -59,7 +59,9 @@ app.command("logout")(account.logout)
 app.command("whoami")(account.whoami)
 app.add_typer(cameras.app, name="cameras")
 app.add_typer(groups.app, name="groups")
+app.add_typer(aliases.app, name="aliases")
 app.add_typer(detections.app, name="detections")
+app.add_typer(webhooks.app, name="webhooks")
 app.command("status")(status.status)
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")

@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from functions.shared import config
 from functions.shared.access import ACCESS, Role
+from functions.shared.contracts import EVENTS
 from functions.shared.topology import BUCKETS, CONSUMERS, STREAMS
 from infra import stack, workloads
 
@@ -91,7 +92,9 @@ def functions() -> str:
     for function in stack.functions():
         consumer = workloads.consumer_of_room(function.folder)
         runs = (
-            f"Deployment, KEDA scales 0..{workloads.MAX_READERS}" if consumer else f"Knative, 0..{function.max_scale}"
+            f"Deployment, KEDA scales {consumer.least}..{workloads.MAX_READERS}"
+            if consumer
+            else f"Knative, 0..{function.max_scale}"
         )
         rows.append((f"`{function.name}`", f"`functions/{function.folder}/`", runs, ", ".join(function.secrets)))
     return table(("function", "code", "in a cluster", "secrets"), rows)
@@ -111,6 +114,12 @@ def _roles(roles: frozenset[Role]) -> str:
     return "all roles" if roles == frozenset(Role) else ", ".join(role.value for role in Role if role in roles)
 
 
+def events() -> str:
+    """The messages that webhooks hand on, with the first paragraph of what they say of themselves."""
+    rows = ((f"`{kind.type}`", " ".join((kind.__doc__ or "").split("\n\n")[0].split())) for kind in EVENTS)
+    return table(("type", "tells that"), rows)
+
+
 def models() -> str:
     from cli.models.catalog import MODELS, OWN
 
@@ -120,7 +129,8 @@ def models() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "settings": settings, "commands": cli, "bus": streams, "functions": functions, "routes": routes, "models": models,
+    "settings": settings, "commands": cli, "bus": streams, "functions": functions, "routes": routes,
+    "events": events, "models": models,
 }  # fmt: skip
 
 

@@ -63,6 +63,11 @@ def plate_recognizer(**changed: Any) -> dict[str, Any]:
             "data": data | changed}  # fmt: skip
 
 
+def form(body: dict[str, Any], picture: bytes) -> dict[str, Any]:
+    """As Plate Recognizer sends it: the document in a field, the picture as a file."""
+    return {"data": {"json": json.dumps(body)}, "files": {"upload": ("a.jpg", picture, "image/jpeg")}}
+
+
 def rekor_group(**changed: Any) -> dict[str, Any]:
     picture = base64.b64encode(jpeg()).decode()
     group = {
@@ -132,8 +137,7 @@ async def alias(served: Served, name: str, camera_id: str) -> httpx.Response:
 
 
 async def test_plate_recognizer_with_its_picture(served: Served) -> None:
-    sent = {"data": {"json": json.dumps(plate_recognizer())}, "files": {"upload": ("a.jpg", jpeg(), "image/jpeg")}}
-    answer = await served.client.post(URL, **sent)
+    answer = await served.client.post(URL, **form(plate_recognizer(), jpeg()))
     assert answer.status_code == 202, answer.text
     (item,) = answer.json()["items"]
     assert (item["camera_id"], item["outcome"], item["picture_refused"]) == ("gate", "recorded", False)
@@ -149,6 +153,7 @@ async def test_plate_recognizer_with_its_picture(served: Served) -> None:
     whole = (await served.client.get(found["snapshot_url"])).content
     plate = cv2.imdecode(np.frombuffer((await served.client.get(found["plate_snapshot_url"])).content, np.uint8), 1)
     assert whole == jpeg()
+    assert plate is not None
     assert 24 <= plate.shape[0] <= 34
     # And told of, in the same transaction.
     async with served.context.db.read() as session:
@@ -258,8 +263,7 @@ async def test_aliases_are_kept(served: Served) -> None:
 
 
 async def test_a_broken_picture_costs_the_picture_and_not_the_read(served: Served) -> None:
-    sent = {"data": {"json": json.dumps(plate_recognizer())}, "files": {"upload": ("a.jpg", b"no picture")}}
-    (item,) = (await served.client.post(URL, **sent)).json()["items"]
+    (item,) = (await served.client.post(URL, **form(plate_recognizer(), b"no picture"))).json()["items"]
     assert item["picture_refused"] is True
     (group,) = (await served.client.post(URL, json=rekor_group(camera_id="gate", vehicle_crop_jpeg="*"))).json()[
         "items"
