@@ -13,9 +13,10 @@ from functions.shared.context import Context
 from functions.shared.contracts import EVENTS, DetectionRecorded
 from functions.shared.errors import NotFound
 from functions.shared.logs import redact
+from functions.webhooks import repository
 
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
-TEST = "gtv.webhook.test.v1"
+TEST = repository.TEST
 # Where a link stands in place of a key of the store.
 _LINKS = {"snapshot_key": "snapshot_url", "plate_snapshot_key": "plate_snapshot_url"}
 # Fields whose text is, or may be, a plate; where plates are masked, lists of candidates are left out.

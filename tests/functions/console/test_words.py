@@ -13,6 +13,7 @@ from functions.console.assets import ROOT
 from functions.shared.contracts import CameraState
 from functions.shared.formats import DEFAULT, NAMES
 from functions.shared.inference import VehicleColor
+from functions.shared.outbound import Failure
 from functions.shared.rtsp import REASONS
 
 TAGS = ("en", "pt-BR")
@@ -23,15 +24,19 @@ FAMILIES = {
     "counts": [f"{state}.{form}" for state in ("offline", "degraded", "unknown") for form in FORMS],
     "decode": ["keyframes", "all"],
     "direction": ["towards", "away", "left", "right"],
-    "error": None, "mend": None, "reason": None, "part": None,
+    "error": None, "mend": None, "reason": None, "part": None, "event": None,
     "feed": ["connecting", "live", "lost"],
     "format": [*NAMES, "unknown"],
     "import.mode": ["all", "valid"],
     "match": [*(kind + end for kind in ("exact", "prefix", "wildcard") for end in ("", ".help"))],
-    "nav": ["live", "search", "cameras", "groups"],
+    "nav": ["live", "search", "cameras", "groups", "webhooks"],
     "search.mark": ["uncertain", "certain", "corrected"],
     "role": ["viewer", "operator", "admin", "integrator"],
     "state": [*CameraState, "unknown"],
+    "webhook.delivery": ["pending", "delivered", "dead", "skipped"],
+    "webhook.failure": [*Failure, "none"],
+    "webhook.state": ["ok", "failing", "disabled"],
+    "webhook.why": ["user", "gone", "failing"],
     "vehicle": ["car", "motorcycle", "bus", "truck"],
 }  # fmt: skip
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import time
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -31,6 +34,22 @@ def test_we_accept_what_the_library_signs() -> None:
     signature = Webhook(secret).sign("evt1", at, BODY.decode())
     given = {"Webhook-Id": "evt1", "Webhook-Timestamp": str(int(at.timestamp())), "Webhook-Signature": signature}
     signatures.verify(secret, given, BODY, at.timestamp())
+
+
+def test_the_readme_verifies_as_it_says() -> None:
+    """What integrators copy from README.md is run here as it stands."""
+    text = (Path(__file__).resolve().parents[3] / "README.md").read_text()
+    found = re.search(r"```python\n(import base64.*?)```", text, re.DOTALL)
+    assert found is not None
+    names: dict[str, Any] = {}
+    exec(found[1], names)
+    secret = signatures.new_secret()
+    headers = signatures.headers([signatures.new_secret(), secret], "evt1", int(time.time()), BODY)
+    assert names["holds"](secret, headers, BODY)
+    assert not names["holds"](secret, headers, BODY + b" ")
+    assert not names["holds"](signatures.new_secret(), headers, BODY)
+    late = signatures.headers([secret], "evt1", int(time.time()) - 400, BODY)
+    assert not names["holds"](secret, late, BODY)
 
 
 def test_two_secrets_sign_side_by_side() -> None:

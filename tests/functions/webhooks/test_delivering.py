@@ -173,7 +173,7 @@ async def test_a_test_is_sent_at_once_and_once(desk: Desk) -> None:
     assert (failed["state"], failed["last"]["failure"]) == ("dead", "no_connection")
     assert failed["reason"] == "a test is sent once"
     shown = (await desk.ask("ana", "GET", f"/{made['id']}")).json()
-    assert (shown["failures"], shown["disabled_reason"]) == (0, "user")
+    assert (shown["failures"], shown["disabled_reason"], shown["dead"]) == (0, "user", 0)
 
 
 async def test_states_of_cameras_are_told_without_what_is_no_ones_business(desk: Desk) -> None:

@@ -4,12 +4,14 @@ import { camerasView } from "./cameras.js";
 import { groupsView } from "./groups.js";
 import { liveView } from "./live.js";
 import { searchView } from "./search.js";
+import { webhooksView } from "./webhooks.js";
 
 export const VIEWS = {
   live: liveView,
   search: searchView,
   cameras: camerasView,
   groups: groupsView,
+  webhooks: webhooksView,
 };
 
 /** What is a page of another one. */
