@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from functions.shared.context import Context
 from functions.shared.errors import InvalidInput
 from functions.shared.idempotency import OPENAPI, Answer, attempt_of, once
-from functions.shared.outbound import Outbound
+from functions.shared.outbound import Outbound, parse_url
 from functions.shared.web import Ctx, Startup, Who, Worker, create_app
 from functions.webhooks import payload, records, service
 from functions.webhooks.schemas import (
@@ -63,11 +63,14 @@ async def create_webhook(body: WebhookCreate, request: Request, context: Ctx, wh
 
     async def work(session: AsyncSession) -> Answer:
         made = await service.create(context, session, who, body, secret)
-        return Answer(201, WebhookCreated(**made.model_dump(), secret=None).model_dump(mode="json"))
+        # The table of keys keeps answers in the clear: neither the secret nor the address, which may hold a token.
+        kept = WebhookCreated(**made.model_dump() | {"url": "", "secret": None})
+        return Answer(201, kept.model_dump(mode="json"))
 
     answer = await once(context, await attempt_of(request, who), work)
     headers = {"Location": f"/api/webhooks/{answer.body['id']}", "ETag": _etag(answer.body["revision"])}
-    return JSONResponse(_with_secret(answer, secret), answer.status, {**headers, **answer.headers})
+    shown = {**_with_secret(answer, secret), "url": str(parse_url(body.url))}
+    return JSONResponse(shown, answer.status, {**headers, **answer.headers})
 
 
 @router.get("/event-types")

@@ -17,8 +17,6 @@ from functions.webhooks import repository
 
 CONTENT_TYPE = "application/cloudevents+json; charset=utf-8"
 TEST = repository.TEST
-# Where a link stands in place of a key of the store.
-_LINKS = {"snapshot_key": "snapshot_url", "plate_snapshot_key": "plate_snapshot_url"}
 # Fields whose text is, or may be, a plate; where plates are masked, lists of candidates are left out.
 _PLATES = re.compile(r"plate|matched|entry|pattern|twin")
 _NO_PLATES = frozenset({"plate_format", "plate_rows", "entry_id"})
@@ -42,6 +40,22 @@ class Event:
     time: str
     camera_id: str | None
     body: Mapping[str, Any]
+
+    @property
+    def cameras(self) -> set[str]:
+        """Every camera that it tells of: an alert may name two."""
+        return ({self.camera_id} if self.camera_id else set()) | _cameras(self.body)
+
+
+def _cameras(value: Any) -> set[str]:
+    found: set[str] = set()
+    pairs = value.items() if isinstance(value, Mapping) else ((None, item) for item in value)
+    for name, item in pairs:
+        if isinstance(name, str) and (name == "camera_id" or name.endswith(("_camera_id", "camera_ids"))):
+            found |= {item} if isinstance(item, str) else {one for one in item or () if isinstance(one, str)}
+        elif isinstance(item, (Mapping, list)):
+            found |= _cameras(item)
+    return found
 
 
 @dataclass(frozen=True)
@@ -105,8 +119,9 @@ async def _other(context: Context, body: Mapping[str, Any], view: View) -> dict[
     for name, value in body.items():
         if name in _ENVELOPE:
             continue
-        if name in _LINKS:
-            data[_LINKS[name]] = await _link(context, value, view)
+        if name.endswith("_key"):
+            # Keys of the store become links, as `snapshot_key` does.
+            data[f"{name.removesuffix('_key')}_url"] = await _link(context, value, view)
         elif isinstance(value, dict):
             data[name] = await _other(context, value, view)
         elif isinstance(value, list):
@@ -131,9 +146,9 @@ def _shown(name: str, value: Any, view: View) -> Any:
     return redact(value) if name in _TEXTS else value
 
 
-async def _link(context: Context, key: str | None, view: View) -> str | None:
+async def _link(context: Context, key: Any, view: View) -> str | None:
     """A link that ends, never the key by itself; none to a picture of a plate that is masked."""
-    if key is None or view.masked:
+    if not isinstance(key, str) or view.masked:
         return None
     try:
         return await context.store.link(key, context.settings.link_ttl_s)

@@ -47,12 +47,12 @@ async def queue(context: Context, event: Event, occurred_at: datetime) -> int:
         if not pairs:
             return 0
         scopes = await repository.scopes(session, {user.id: user for _, user in pairs}.values())
-        camera = await repository.camera(session, event.camera_id) if event.camera_id else None
-    group = camera.group_id if camera else None
-    known = camera is not None
+        cameras = await repository.cameras(session, event.cameras)
+    groups = {key: camera.group_id for key, camera in cameras.items()}
     kept = [
         hook for hook, user in pairs
-        if may_see(Role.of(user.role), scopes[user.id], group, event, known_camera=known) and near(hook, event, group)
+        if may_see(Role.of(user.role), scopes[user.id], event, groups)
+        and near(hook, event, groups.get(event.camera_id or ""))
     ]  # fmt: skip
     if not kept:
         return 0

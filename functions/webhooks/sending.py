@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -41,14 +42,14 @@ class Skip:
     reason: str
 
 
-def may_see(role: Role, scope: Scope, camera_group: str | None, event: Event, *, known_camera: bool) -> bool:
-    """Whether an owner may have an event. One of a camera follows the camera's group as it is now; one of no camera
-    is for admins who see all. `known_camera`: the register has the camera, or had it."""
+def may_see(role: Role, scope: Scope, event: Event, groups: Mapping[str, str | None]) -> bool:
+    """Whether an owner may have an event: of cameras in groups of theirs alone, as the groups are now. One of no camera
+    is for admins who see all. `groups`: the group of each camera of the event that the register has, or had."""
     if event.type == payload.TEST:
         return True
-    if event.camera_id is None:
+    if not event.cameras:
         return role is Role.ADMIN and scope.everything
-    return scope.everything or (known_camera and scope.holds(camera_group))
+    return scope.everything or all(one in groups and scope.holds(groups[one]) for one in event.cameras)
 
 
 async def build(context: Context, row: WebhookDelivery) -> tuple[Parcel | Skip, Webhook | None]:
@@ -63,11 +64,11 @@ async def build(context: Context, row: WebhookDelivery) -> tuple[Parcel | Skip, 
         if user is None or user.disabled:
             return Skip(NO_OWNER), hook
         scope = (await repository.scopes(session, [user]))[user.id]
-        camera = await repository.camera(session, event.camera_id) if event.camera_id else None
+        cameras = await repository.cameras(session, event.cameras)
     role = Role.of(user.role)
-    group = camera.group_id if camera else None
-    if not may_see(role, scope, group, event, known_camera=camera is not None):
+    if not may_see(role, scope, event, {key: one.group_id for key, one in cameras.items()}):
         return Skip(OUT_OF_SCOPE), hook
+    camera = cameras.get(event.camera_id or "")
     hides = masking.hides(context.settings, Principal(user.id, user.username, role, scope))
     view = View(hides, hook.payload == "thin", camera.name if camera else None)
     return _parcel(context, hook, event, await payload.render(context, event, view)), hook

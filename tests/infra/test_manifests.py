@@ -202,7 +202,7 @@ def test_every_consumer_is_scaled_on_its_own_lag() -> None:
         assert all(isinstance(value, str) for value in trigger["metadata"].values())
         assert trigger["metadata"]["stream"] == row.stream
         assert trigger["metadata"]["natsServerMonitoringEndpoint"].endswith(":8222")
-        assert spec["minReplicaCount"] == 0
+        assert spec["minReplicaCount"] == row.least
         target = deployments[spec["scaleTargetRef"]["name"]]
         assert "replicas" not in target["spec"], "the autoscaler owns the number"
         assert spec["cooldownPeriod"] > config.ReaderSettings().passage_gap_s

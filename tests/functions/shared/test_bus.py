@@ -304,7 +304,8 @@ async def test_events_from_now_on(clean: Bus) -> None:
 
 
 async def has_follower(bus: Bus) -> bool:
-    return bool(await bus.js.consumers_info(topology.EVENTS))
+    durable = {row.durable for row in topology.CONSUMERS}
+    return bool({info.name for info in await bus.js.consumers_info(topology.EVENTS)} - durable)
 
 
 async def test_events_resume_behind_a_sequence(clean: Bus) -> None:

@@ -103,6 +103,10 @@ async def test_an_owner_gets_events_of_their_cameras_alone(desk: Desk) -> None:
     await desk.add("ana", "https://hooks.example.org/")
     told = [await desk.tell(passage(camera)) for camera in ("cam-n", "cam-s", "cam-x", "never-was")]
     assert told == [1, 0, 0, 0]
+    # An alert may tell of two cameras: one that she may not see keeps all of it from her.
+    for two, queued in (({"other_camera_id": "cam-s"}, 0), ({"seen": [{"camera_id": "cam-s"}]}, 0),
+                        ({"camera_ids": ["cam-n"], "other_camera_id": "cam-n"}, 1)):  # fmt: skip
+        assert await desk.tell(passage(), **two) == queued
     ended = WebhookDisabled(webhook_id="0" * 32, name="n", owner_id="0" * 32, reason="gone")
     assert await desk.tell(ended) == 0
     await desk.add("root", "https://hooks.example.org/")
