@@ -228,6 +228,11 @@ def _outcome(last: dict[str, Any]) -> str:
     return str(last.get("status") or last.get("reason") or last.get("failure") or "-")
 
 
+def _plain(answer: str) -> str:
+    """The beginning of what a stranger's server said, without what would steer the terminal."""
+    return "".join(char if char.isprintable() else " " for char in answer[:80])
+
+
 @app.command()
 def delivery(
     ctx: typer.Context,
@@ -243,7 +248,7 @@ def delivery(
         return
     attempts = found.pop("attempts")
     print_fields({name: value for name, value in found.items() if name != "last"})
-    rows = ((local_time(one["at"]), _outcome(one), one["duration_ms"], one["answer"][:80]) for one in attempts)
+    rows = ((local_time(one["at"]), _outcome(one), one["duration_ms"], _plain(one["answer"])) for one in attempts)
     print_table(("At", "Outcome", "ms", "Answer"), rows, "Nothing was sent yet.")
 
 
