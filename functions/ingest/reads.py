@@ -120,6 +120,8 @@ def add_routes(router: APIRouter) -> None:
     @router.get("/aliases")
     async def list_aliases(context: Ctx, who: Who, query: Annotated[AliasQuery, Query()]) -> AliasPage:
         """The names that senders give our cameras."""
+        if query.cursor is not None and not query.cursor.isprintable():
+            raise InvalidInput("cursor: take it from next_cursor as it is", field="cursor")
         async with context.db.read() as session:
             rows = await reads_repository.aliases(session, who.scope, query.cursor or "", query.limit + 1)
         kept = rows[: query.limit]

@@ -213,7 +213,7 @@ async def add_alias(context: Context, session: AsyncSession, who: Principal, ali
 async def remove_alias(context: Context, who: Principal, alias: str) -> None:
     """Raises NotFound."""
     async with context.db.transaction() as session:
-        row = await repository.alias(session, who.scope, alias)
+        row = await repository.alias(session, who.scope, alias) if alias.isprintable() else None
         if row is None:
             raise NotFound("there is no such alias")
         await session.delete(row)

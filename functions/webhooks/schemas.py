@@ -215,7 +215,7 @@ class DeliveryQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     state: list[DeliveryState] = Field([], max_length=4)
-    type: list[Annotated[str, Field(max_length=64)]] = Field([], max_length=len(event_types()) + 1)
+    type: list[Annotated[str, Field(pattern=r"^[a-z0-9_.]{1,64}$")]] = Field([], max_length=len(event_types()) + 1)
     start: Moment | None = Field(None, alias="from", description="queued at or after this time")
     end: Moment | None = Field(None, alias="to", description="queued before this time")
     cursor: str | None = Field(None, max_length=100, description="next_cursor of the page before")

@@ -259,7 +259,9 @@ async def test_aliases_are_kept(served: Served) -> None:
     assert (await alias(served, "z", "nowhere")).status_code == 422
     assert [item["alias"] for item in (await served.client.get("/api/ingest/aliases")).json()["items"]] == ["cam/7"]
     assert (await served.client.delete("/api/ingest/aliases/cam/7")).status_code == 204
-    assert (await served.client.delete("/api/ingest/aliases/cam/7")).status_code == 404
+    for gone in ("cam/7", "%00", "%ED%A0%80"):
+        assert (await served.client.delete(f"/api/ingest/aliases/{gone}")).status_code == 404
+    assert (await served.client.get("/api/ingest/aliases", params={"cursor": "\0"})).status_code == 422
 
 
 async def test_a_broken_picture_costs_the_picture_and_not_the_read(served: Served) -> None:

@@ -174,6 +174,19 @@ async def test_the_types_of_events_are_those_of_the_bus(desk: Desk) -> None:
     assert all(item["description"] for item in items)
 
 
+async def test_odd_text_is_refused_and_not_stumbled_over(desk: Desk) -> None:
+    made = await desk.add("ana", URL)
+    for odd in ("\0", "\ud800", "\u202e\n", " "):
+        for field in ("name", "url"):
+            body = json.dumps({"name": "n", "url": URL, field: odd})
+            answer = await desk.ask("ana", "POST", content=body, headers={"Content-Type": "application/json"})
+            assert answer.status_code == 422, (field, odd, answer.text)
+    for params in ({"type": "\0"}, {"state": "\0"}, {"cursor": "\0"}, {"from": "0001-01-01T00:00:00+14:00"}):
+        assert (await desk.ask("ana", "GET", f"/{made['id']}/deliveries", params=params)).status_code == 422
+    for path in ("/%00", f"/{made['id']}/deliveries/%00", f"/{'é' * 32}"):
+        assert (await desk.ask("ana", "GET", path)).status_code == 404
+
+
 async def test_an_account_has_fifty_at_the_most(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.webhooks.service.MAX_OF_ONE", 2)
     for _ in range(2):
