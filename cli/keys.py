@@ -24,10 +24,16 @@ def rotate(ctx: typer.Context, as_json: AsJson = False) -> None:
     with api(ctx) as client:
         cameras = client.call("POST", "/api/cameras/keys/rotate", slow=True)
         hooks = client.call("POST", "/api/hotlists/keys/rotate", slow=True)
+        webhooks = client.call("POST", "/api/webhooks/keys/rotate", slow=True)
         signing = client.call("POST", "/api/auth/keys/rotate", slow=True)
     if as_json:
-        encrypted = {"cameras_encrypted": cameras["encrypted"], "hooks_encrypted": hooks["encrypted"]}
-        print_json({**encrypted, "signing_key": signing["kid"]})
+        counts = {"cameras": cameras, "hooks": hooks, "webhooks": webhooks}
+        print_json(
+            {f"{name}_encrypted": made["encrypted"] for name, made in counts.items()} | {"signing_key": signing["kid"]}
+        )
     else:
-        say(f"{cameras['encrypted']} camera addresses and {hooks['encrypted']} hooks of hotlists encrypted anew.")
+        say(
+            f"{cameras['encrypted']} camera addresses, {hooks['encrypted']} hooks of hotlists and the secrets of "
+            f"{webhooks['encrypted']} webhooks encrypted anew."
+        )
         say(f"Tokens are now signed with key {signing['kid']}.")

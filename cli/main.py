@@ -11,7 +11,7 @@ from typing import Annotated, cast
 
 import typer
 
-from cli import account, alerts, cameras, db, detections, groups, hotlists, keys, status
+from cli import account, alerts, aliases, cameras, db, detections, groups, hotlists, keys, status, webhooks
 from cli.lazy import Later, group_of
 from cli.output import print_error
 from cli.state import DEFAULT_URL, Root
@@ -59,9 +59,11 @@ app.command("logout")(account.logout)
 app.command("whoami")(account.whoami)
 app.add_typer(cameras.app, name="cameras")
 app.add_typer(groups.app, name="groups")
+app.add_typer(aliases.app, name="aliases")
 app.add_typer(detections.app, name="detections")
 app.add_typer(hotlists.app, name="hotlists")
 app.add_typer(alerts.app, name="alerts")
+app.add_typer(webhooks.app, name="webhooks")
 app.command("status")(status.status)
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")

@@ -1,4 +1,4 @@
-"""The outside of `ingest`: frames by HTTP."""
+"""The outside of `ingest`: frames by HTTP; reads of other systems are in `reads`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.types import Message
 
-from functions.ingest import service
+from functions.ingest import reads, service
 from functions.ingest.schemas import Queued, captured_at_of
 from functions.shared import logs
 from functions.shared.errors import BrokenImage, InvalidInput, TooLarge
@@ -132,4 +132,5 @@ async def _form(request: Request, camera_id: str | None, captured_at: str | None
     return Upload(fields.get("camera_id") or camera_id or "", fields.get("captured_at") or captured_at, picture)
 
 
+reads.add_routes(router)
 app = create_app("ingest", [router])

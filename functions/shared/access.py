@@ -40,7 +40,7 @@ PUBLIC = None
 
 # Paths whose body may hold a file. Every other body is a small JSON document, which is parsed before anybody is asked
 # who they are: some MB of it would hold up the process for seconds.
-FILES = frozenset({"/api/ingest/frames", "/api/cameras/import", "/api/hotlists/import", "/events"})
+FILES = frozenset({"/api/ingest/frames", "/api/ingest/reads", "/api/cameras/import", "/api/hotlists/import", "/events"})
 
 # "METHOD path" as FastAPI names the route -> its rule, or PUBLIC.
 ACCESS: dict[str, Rule | None] = {
@@ -87,6 +87,10 @@ ACCESS: dict[str, Rule | None] = {
     "DELETE /api/groups/{group_id}": Rule(OPERATORS, "cameras:write"),
     # ingest
     "POST /api/ingest/frames": Rule(MACHINES, "ingest:write"),
+    "POST /api/ingest/reads": Rule(MACHINES, "ingest:write"),
+    "GET /api/ingest/aliases": Rule(MACHINES, "ingest:write"),
+    "POST /api/ingest/aliases": Rule(OPERATORS, "cameras:write"),
+    "DELETE /api/ingest/aliases/{alias:path}": Rule(OPERATORS, "cameras:write"),
     # post-processing
     "POST /events": Rule(ADMINS),
     # search
@@ -119,6 +123,18 @@ ACCESS: dict[str, Rule | None] = {
     "GET /api/alerts/{alert_id}": Rule(EVERYONE, "alerts:read"),
     "POST /api/alerts/{alert_id}/acknowledge": Rule(OPERATORS, "alerts:write"),
     # webhooks
+    "GET /api/webhooks": Rule(MACHINES, "webhooks:read"),
+    "POST /api/webhooks": Rule(MACHINES, "webhooks:write"),
+    "GET /api/webhooks/event-types": Rule(MACHINES, "webhooks:read"),
+    "POST /api/webhooks/keys/rotate": Rule(ADMINS),
+    "GET /api/webhooks/{webhook_id}": Rule(MACHINES, "webhooks:read"),
+    "PATCH /api/webhooks/{webhook_id}": Rule(MACHINES, "webhooks:write"),
+    "DELETE /api/webhooks/{webhook_id}": Rule(MACHINES, "webhooks:write"),
+    "POST /api/webhooks/{webhook_id}/test": Rule(MACHINES, "webhooks:write"),
+    "POST /api/webhooks/{webhook_id}/rotate-secret": Rule(MACHINES, "webhooks:write"),
+    "GET /api/webhooks/{webhook_id}/deliveries": Rule(MACHINES, "webhooks:read"),
+    "GET /api/webhooks/{webhook_id}/deliveries/{delivery_id}": Rule(MACHINES, "webhooks:read"),
+    "POST /api/webhooks/{webhook_id}/replay": Rule(MACHINES, "webhooks:write"),
     # retention
     # console
     "GET /api/events": Rule(EVERYONE, "detections:read"),

@@ -136,6 +136,13 @@ class FunctionSettings(Settings):
     webhook_allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="private networks, comma separated, that webhooks and hooks may reach, by http too"
     )
+    webhook_timeout_s: float = Field(15.0, ge=0.1, le=60, description="how long a webhook's receiver may take, s")
+    webhook_disable_after_h: float = Field(
+        120.0, gt=0, description="a webhook that fails without a break for this long is disabled, h"
+    )
+    webhook_keep_days: int = Field(
+        30, ge=1, le=3650, description="how long deliveries are kept, and can be replayed, days"
+    )
 
     search_reason: str = Field(
         "off", pattern="^(off|plate)$", description="plate: a search by plate needs a reason (a case number or text)"

@@ -119,6 +119,7 @@ class DetectionRecorded(CameraMessage):
     snapshot_key: str | None = None
     plate_snapshot_key: str | None = None
     replaced_by: str | None = Field(None, description="id of the detection that took this one's place")
+    source: str | None = Field(None, description="the system that read it; none: this one")
 
 
 class CameraChanged(CameraMessage):
@@ -162,6 +163,8 @@ class CameraStatus(BaseModel):
 
 
 class CameraStatusChanged(CameraMessage):
+    """A camera's state changed, or the reason for it: online, degraded, offline, ..."""
+
     subject_root: ClassVar[str] = f"{PREFIX}.cameras.status"
     type: ClassVar[str] = "gtv.camera.status_changed.v1"
 
@@ -271,6 +274,23 @@ class AlertWithdrawn(AlertMessage):
     withdrawn_reason: str
 
 
+class WebhookDisabled(Message):
+    """A webhook was disabled by the platform: its receiver is gone for good, or has failed for too long."""
+
+    subject_root: ClassVar[str] = f"{PREFIX}.webhooks.disabled"
+    type: ClassVar[str] = "gtv.webhook.disabled.v1"
+
+    webhook_id: str
+    name: str
+    owner_id: str
+    reason: Literal["gone", "failing"]
+    failing_since: AwareDatetime | None = None
+
+    @property
+    def subject(self) -> str:
+        return f"{self.subject_root}.{self.webhook_id}"
+
+
 class DeadLetter(Message):
     """A message that was given up, with the reason; its body is kept as text or base64."""
 
@@ -290,5 +310,5 @@ class DeadLetter(Message):
 
 EVENTS: tuple[type[Message], ...] = (
     DetectionRecorded, CameraChanged, CameraStatusChanged, AlertRaised, AlertAcknowledged, AlertEscalated,
-    AlertWithdrawn,
+    AlertWithdrawn, WebhookDisabled,
 )  # fmt: skip

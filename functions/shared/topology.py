@@ -66,8 +66,9 @@ STREAMS: tuple[Stream, ...] = (
         "frames as JPEG, newest wins: the oldest are dropped", max_msgs_per_subject=3, duplicate_window_s=10.0,
     ),
     Stream(
-        EVENTS, ("gtv.v1.detections.*", "gtv.v1.alerts.>", "gtv.v1.cameras.>"), StorageType.FILE, 7 * 86_400.0,
-        "detections, alerts, cameras' changes and states", max_bytes=2_147_483_648,
+        EVENTS, ("gtv.v1.detections.*", "gtv.v1.alerts.>", "gtv.v1.cameras.>", "gtv.v1.webhooks.>"),
+        StorageType.FILE, 7 * 86_400.0, "detections, alerts, cameras' changes and states, ends of webhooks",
+        max_bytes=2_147_483_648,
     ),
     Stream(
         "DEAD_LETTERS", ("gtv.v1.dead_letters.>",), StorageType.FILE, 30 * 86_400.0,
@@ -81,6 +82,8 @@ CONSUMERS: tuple[Consumer, ...] = (
     Consumer(EVENTS, "camera-spans", "gtv.v1.cameras.>", "cameras", 30.0, 1000, 1),
     # A match is lost to nobody: a database that is away for a while must not turn events into dead letters.
     Consumer(EVENTS, "alerts", "gtv.v1.detections.*", "alerts", 30.0, 50, 512, (0.5, 2.0, 10.0, 30.0)),
+    # An event is never given up because the database is away. One replica stays, for the retries that fall due.
+    Consumer(EVENTS, "webhooks", "gtv.v1.>", "webhooks", 10.0, 1_000_000, 256, (1.0, 5.0, 15.0, 30.0)),
 )
 CAMERAS_KV = "gtv_cameras"
 STATUS_KV = "gtv_camera_status"

@@ -37,6 +37,9 @@ VALUES = {
     "hotlist_id": "0" * 32,
     "entry_id": "0" * 32,
     "alert_id": "0" * 32,
+    "alias": "no-such-alias",
+    "webhook_id": "0" * 32,
+    "delivery_id": "0" * 32,
     "key": "a/b.jpg",
     "path": "x.js",
 }

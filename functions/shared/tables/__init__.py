@@ -11,6 +11,8 @@ from functions.shared.tables.cameras import Camera, CameraSpan, Group
 from functions.shared.tables.detections import Correction, Detection, PassageObservation, ProcessedFrame
 from functions.shared.tables.messages import IdempotencyKey, OutboxMessage
 from functions.shared.tables.people import RefreshToken, SigningKey, User, UserGroup
+from functions.shared.tables.reads import CameraAlias, ReceivedRead
+from functions.shared.tables.webhooks import Webhook, WebhookAttempt, WebhookDelivery
 
 __all__ = [
     "CLONED_LIST",
@@ -20,6 +22,7 @@ __all__ = [
     "AuditHead",
     "AuditRow",
     "Camera",
+    "CameraAlias",
     "CameraSpan",
     "Correction",
     "Detection",
@@ -31,10 +34,14 @@ __all__ = [
     "OutboxMessage",
     "PassageObservation",
     "ProcessedFrame",
+    "ReceivedRead",
     "RefreshToken",
     "SigningKey",
     "Table",
     "User",
     "UserGroup",
     "Utc",
+    "Webhook",
+    "WebhookAttempt",
+    "WebhookDelivery",
 ]

@@ -15,6 +15,7 @@ class Detection(Table):
     """One passage of one vehicle. `final` false while the vehicle may still be in sight.
 
     `plate` is what counts: what the readers last said (`plate_read`), or what a person said (`corrected`).
+    `source`: the system that read it, null for this one.
     """
 
     __tablename__ = "detections"
@@ -53,6 +54,7 @@ class Detection(Table):
     best_score: Mapped[float] = mapped_column(Float, default=0.0)
     snapshot_key: Mapped[str | None] = mapped_column(String(255))
     plate_snapshot_key: Mapped[str | None] = mapped_column(String(255))
+    source: Mapped[str | None] = mapped_column(String(32))
     correlation_id: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]

@@ -31,17 +31,19 @@ from functions.shared.store import image_key
 from functions.shared.tables import Detection
 from functions.shared.topology import STATUS_KV
 from functions.shared.web import ACCESS_COOKIE, COOKIE_HEADER, create_app
+from functions.webhooks import handler as webhooks
 from tests.support.nats import NatsServer
 from tests.support.ports import free_port
 
 PASSWORD = "Correct-Horse-7-Battery"
-ROOMS: tuple[Any, ...] = (auth, cameras, search, alerts, console)
+ROOMS: tuple[Any, ...] = (auth, cameras, search, alerts, webhooks, console)
 
 
 def settings_of(folder: Path, nats_url: str, **more: Any) -> FunctionSettings:
-    networks = ("0.0.0.0/0", "::/0", "127.0.0.0/8")
-    more = {"camera_networks": networks, **more}
-    given = {"data_dir": folder, "nats_url": nats_url, "admin_password": SecretStr(PASSWORD), **more}
+    given = {
+        "data_dir": folder, "nats_url": nats_url, "admin_password": SecretStr(PASSWORD),
+        "camera_networks": ("0.0.0.0/0", "::/0", "127.0.0.0/8"), "webhook_allowed_networks": ("127.0.0.0/8",), **more,
+    }  # fmt: skip
     return FunctionSettings(migrate_on_start=True, **given)
 
 

@@ -16,6 +16,7 @@ from functions.console.assets import ROOT
 from functions.shared.contracts import DAYS, CameraState
 from functions.shared.formats import DEFAULT, NAMES
 from functions.shared.inference import VehicleColor
+from functions.shared.outbound import Failure
 from functions.shared.rtsp import REASONS
 
 TAGS = ("en", "pt-BR")
@@ -35,17 +36,21 @@ FAMILIES = {
     "day": DAYS,
     "decode": ["keyframes", "all"],
     "direction": ["towards", "away", "left", "right"],
-    "error": None, "fault": None, "mend": None, "reason": None, "remedy": None, "part": None,
+    "error": None, "fault": None, "mend": None, "reason": None, "remedy": None, "part": None, "event": None,
     "feed": ["connecting", "live", "lost"],
     "format": [*NAMES, "unknown"],
     "import.action": ["create", "update", "same"],
     "import.mode": ["all", "valid"],
     "match": [*(kind + end for kind in ("exact", "prefix", "wildcard") for end in ("", ".help"))],
     "onvif": [*ONVIF_REASONS],
-    "nav": ["live", "search", "cameras", "groups", "alerts", "hotlists"],
+    "nav": ["live", "search", "cameras", "groups", "alerts", "hotlists", "webhooks"],
     "search.mark": ["uncertain", "certain", "corrected"],
     "role": ["viewer", "operator", "admin", "integrator"],
     "state": [*CameraState, "unknown"],
+    "webhook.delivery": ["pending", "delivered", "dead", "skipped"],
+    "webhook.failure": [*Failure, "none"],
+    "webhook.state": ["ok", "failing", "disabled"],
+    "webhook.why": ["user", "gone", "failing"],
     "vehicle": ["car", "motorcycle", "bus", "truck"],
 }  # fmt: skip
 

@@ -61,6 +61,7 @@ const PATHS = {
   camera: "M4 7h11v10H4zm12 3.2 5-3v9.6l-5-3z",
   bell: "M12 3a6 6 0 0 0-6 6v4l-2 3v1h16v-1l-2-3V9a6 6 0 0 0-6-6zm-2 15a2 2 0 0 0 4 0z",
   list: "M4 6h2v2H4zm4 0h12v2H8zM4 11h2v2H4zm4 0h12v2H8zm-4 5h2v2H4zm4 0h12v2H8z",
+  send: "M3 4l18 8-18 8 3-8zm4.8 9L6.9 16l8.9-4-8.9-4 .9 3H13v2z",
   up: "M12 6l7 7-1.4 1.4L13 9.8V19h-2V9.8l-4.6 4.6L5 13z",
 };
 

@@ -3,6 +3,7 @@
 import { ApiError, ask } from "./api.js";
 import { accountMenu } from "./views/account.js";
 import { h, icon, fill, setText } from "./dom.js";
+import { me } from "./session.js";
 import { ago, clockTime, plural, t } from "./i18n.js";
 
 const PARTS = ["bus", "database", "capture", "inference"];
@@ -13,11 +14,12 @@ const PAGES = [
   ["cameras", "camera"],
   ["alerts", "bell"],
   ["hotlists", "list"],
+  ["webhooks", "send", ["operator", "admin", "integrator"]],
 ];
 
 /** The frame: `element`, `main` for the view, `mark(name)` for the current page, `close()`. */
 export function frame(world, { signOut }) {
-  const links = new Map(PAGES.map(([name, picture]) => [
+  const links = new Map(PAGES.filter(([, , roles]) => !roles || roles.includes(me().role)).map(([name, picture]) => [
     name, h("a", { href: `#/${name}`, class: "nav-link" }, icon(picture), h("span", {}, t(`nav.${name}`))),
   ]));
   const signal = h("span", { class: "signal connecting", role: "status" });

@@ -6,6 +6,7 @@ import { groupsView } from "./groups.js";
 import { hotlistsView } from "./hotlists.js";
 import { liveView } from "./live.js";
 import { searchView } from "./search.js";
+import { webhooksView } from "./webhooks.js";
 
 export const VIEWS = {
   live: liveView,
@@ -14,6 +15,7 @@ export const VIEWS = {
   groups: groupsView,
   alerts: alertsView,
   hotlists: hotlistsView,
+  webhooks: webhooksView,
 };
 
 /** What is a page of another one. */
