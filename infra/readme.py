@@ -11,6 +11,7 @@ from pydantic import SecretStr
 
 from functions.shared import config
 from functions.shared.access import ACCESS, Role
+from functions.shared.contracts import EVENTS
 from functions.shared.topology import BUCKETS, CONSUMERS, STREAMS
 from infra import stack, workloads
 
@@ -118,6 +119,12 @@ def _roles(roles: frozenset[Role]) -> str:
     return "all roles" if roles == frozenset(Role) else ", ".join(role.value for role in Role if role in roles)
 
 
+def events() -> str:
+    """The messages that webhooks hand on, with the first paragraph of what they say of themselves."""
+    rows = ((f"`{kind.type}`", " ".join((kind.__doc__ or "").split("\n\n")[0].split())) for kind in EVENTS)
+    return table(("type", "tells that"), rows)
+
+
 def models() -> str:
     from cli.models.catalog import MODELS, OWN
 
@@ -127,7 +134,8 @@ def models() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "settings": settings, "commands": cli, "bus": streams, "functions": functions, "routes": routes, "models": models,
+    "settings": settings, "commands": cli, "bus": streams, "functions": functions, "routes": routes,
+    "events": events, "models": models,
 }  # fmt: skip
 
 
