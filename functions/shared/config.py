@@ -124,6 +124,29 @@ class FunctionSettings(Settings):
     mask_plates_for: Annotated[tuple[Role, ...], NoDecode] = Field(
         (), description="roles, comma separated, that see plates masked until they reveal one with a reason"
     )
+    bulk_lookups_hour: int = Field(
+        120, ge=0, description="look-ups by one person in an hour that raise an alarm (0: off)"
+    )
+    bulk_lookups_day: int = Field(600, ge=0, description="look-ups by one person in a day that raise an alarm (0: off)")
+    bulk_lookups_stop: bool = Field(False, description="answer 429 to whoever is over these limits, besides the alarm")
+    retention_detections_days: int = Field(30, ge=0, description="days that passages are kept (0: for ever)")
+    retention_images_days: int = Field(30, ge=0, description="days that pictures of passages are kept (0: for ever)")
+    retention_corrections_days: int = Field(180, ge=0, description="days that corrections are kept (0: for ever)")
+    retention_alerts_days: int = Field(
+        180, ge=0, description="days that alerts and what proves them are kept (0: for ever)"
+    )
+    retention_deliveries_days: int = Field(
+        30, ge=0, description="days that deliveries to webhooks are kept (0: for ever)"
+    )
+    retention_audit_days: int = Field(1825, ge=0, description="days that the audit log is kept (0: for ever)")
+    retention_audit_archive: bool = Field(
+        False, description="keep what retention cuts off the audit log as files in the store (audit/)"
+    )
+    retention_hour: int = Field(6, ge=-1, le=23, description="hour of the day, UTC, when retention runs (-1: never)")
+    disk_free_min: str = Field(
+        "10%", pattern=r"^\d{1,12}(\.\d+)?(%|[KMGT]B?|B)?$",
+        description="free space, per cent or bytes (5GB), below which an alarm is raised; nothing is deleted for it",
+    )  # fmt: skip
 
     @field_validator("camera_networks", "mask_plates_for", mode="before")
     @classmethod

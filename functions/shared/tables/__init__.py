@@ -4,28 +4,45 @@ Times are UTC. Ids of rows that people meet are time-ordered hex (`contracts.new
 and the key agree and a keyset cursor is cheap.
 """
 
-from functions.shared.tables.audit import AuditHead, AuditRow
+from functions.shared.tables.audit import AuditCheckpoint, AuditHead, AuditRow
 from functions.shared.tables.base import PLATE, Table, Utc
 from functions.shared.tables.cameras import Camera, CameraSpan, Group
 from functions.shared.tables.detections import Correction, Detection, PassageObservation, ProcessedFrame
 from functions.shared.tables.messages import IdempotencyKey, OutboxMessage
 from functions.shared.tables.people import RefreshToken, SigningKey, User, UserGroup
+from functions.shared.tables.privacy import (
+    DoomedImage,
+    Lease,
+    LegalHold,
+    LookupCount,
+    RetentionRule,
+    RetentionRun,
+    StandingAlarm,
+)
 
 __all__ = [
     "PLATE",
+    "AuditCheckpoint",
     "AuditHead",
     "AuditRow",
     "Camera",
     "CameraSpan",
     "Correction",
     "Detection",
+    "DoomedImage",
     "Group",
     "IdempotencyKey",
+    "Lease",
+    "LegalHold",
+    "LookupCount",
     "OutboxMessage",
     "PassageObservation",
     "ProcessedFrame",
     "RefreshToken",
+    "RetentionRule",
+    "RetentionRun",
     "SigningKey",
+    "StandingAlarm",
     "Table",
     "User",
     "UserGroup",

@@ -46,3 +46,24 @@ class AuditHead(Table):
     seq: Mapped[int] = mapped_column(BigInteger)
     hash: Mapped[str] = mapped_column(String(64))
     seal: Mapped[str] = mapped_column(String(64))
+
+
+class AuditCheckpoint(Table):
+    """Where the log begins since retention cut its older rows off: `seq` and `hash` of the last row that went.
+
+    `seal` is keyed. Rows up to the newest checkpoint are the only ones that the database lets anybody delete.
+    """
+
+    __tablename__ = "audit_checkpoints"
+
+    seq: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False
+    )
+    hash: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+    rows: Mapped[int] = mapped_column(BigInteger)
+    made_at: Mapped[datetime]
+    previous_seq: Mapped[int] = mapped_column(BigInteger)
+    archive_key: Mapped[str | None] = mapped_column(String(255))
+    archive_sha256: Mapped[str | None] = mapped_column(String(64))
+    seal: Mapped[str] = mapped_column(String(64))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, String, false
+from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from functions.shared.tables.base import PLATE, Table
@@ -25,7 +25,12 @@ class Detection(Table):
         Index("ix_detections_plate_reversed", "plate_reversed"),
         Index("ix_detections_open", "final", "camera_id", "ended_at"),
         Index("ix_detections_camera_ended", "camera_id", "ended_at"),
-    )
+        # Retention takes pictures away from rows that stay: it must not look at those that have none any more.
+        Index(
+            "ix_detections_pictured", "started_at", "id",
+            sqlite_where=text("snapshot_key IS NOT NULL"), postgresql_where=text("snapshot_key IS NOT NULL"),
+        ),
+    )  # fmt: skip
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     camera_id: Mapped[str] = mapped_column(String(63))
