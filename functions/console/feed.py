@@ -16,11 +16,12 @@ from prometheus_client import Gauge
 from pydantic import BaseModel, ValidationError
 
 from functions.console.schemas import Clock, LiveCameraChange, LiveCameraStatus, LiveDetection, Reset
-from functions.shared import logs
+from functions.shared import logs, masking
 from functions.shared.bus import Bus
 from functions.shared.context import Context
 from functions.shared.contracts import CameraChanged, CameraStatusChanged, DetectionRecorded, now
 from functions.shared.errors import BusUnavailable, NotFound, Throttled
+from functions.shared.tokens import Principal
 from functions.shared.topology import EVENTS
 
 log = logs.get("console")
@@ -72,8 +73,9 @@ class Feed:
     def stop(self) -> None:
         self._stop.set()
 
-    async def open(self, after: int | None, user_id: str) -> AsyncIterator[bytes]:
+    async def open(self, after: int | None, who: Principal) -> AsyncIterator[bytes]:
         """The bytes of one feed. Raises Throttled or BusUnavailable before the first of them."""
+        user_id = who.user_id
         if self._readers.total() >= MAX_READERS:
             raise Throttled("too many live feeds are open in this process", retry_after=10)
         if self._readers[user_id] >= MAX_READERS_OF_ONE:
@@ -81,9 +83,10 @@ class Feed:
         bus = await self._context.bus()
         if not bus.connected:
             raise BusUnavailable("NATS does not answer; the feed begins when it does")
-        return self._blocks(bus, await start_of(bus, after), user_id)
+        return self._blocks(bus, await start_of(bus, after), who)
 
-    async def _blocks(self, bus: Bus, start: Start, user_id: str) -> AsyncIterator[bytes]:
+    async def _blocks(self, bus: Bus, start: Start, who: Principal) -> AsyncIterator[bytes]:
+        user_id = who.user_id
         queue: asyncio.Queue[Event | None] = asyncio.Queue(BACKLOG)
         # A task of its own: where the reader goes away mid-wait, its consumer is still deleted.
         pump = asyncio.create_task(self._pump(bus, start.sequence, queue))
@@ -93,14 +96,16 @@ class Feed:
                 yield f"retry: {RETRY_MS}\n\n".encode() + clock(start.sequence)
                 if start.gap:
                     yield block("reset", Reset(reason="some of the missed events are no longer kept"), start.sequence)
-                async for piece in self._until_the_end(bus, queue):
+                async for piece in self._until_the_end(bus, queue, who):
                     yield piece
         finally:
             self._readers[user_id] -= 1
             self._readers += Counter()  # drops names that count nothing
             pump.cancel()
 
-    async def _until_the_end(self, bus: Bus, queue: asyncio.Queue[Event | None]) -> AsyncIterator[bytes]:
+    async def _until_the_end(
+        self, bus: Bus, queue: asyncio.Queue[Event | None], who: Principal
+    ) -> AsyncIterator[bytes]:
         """Events and heartbeats until `stop`, the loss of the bus, or the life of an access token is over.
 
         The reader then comes back by itself with Last-Event-ID, and is asked anew who it is.
@@ -120,7 +125,7 @@ class Feed:
                     if event is None:
                         return
                     coming = asyncio.ensure_future(queue.get())
-                    if piece := await self._rendered(event):
+                    if piece := await self._rendered(event, who):
                         yield piece
                 if loop.time() >= beat:
                     beat = loop.time() + HEARTBEAT_S
@@ -139,11 +144,11 @@ class Feed:
             log.warning("feed_ends", reason=error.message)
         await queue.put(None)
 
-    async def _rendered(self, event: Event) -> bytes | None:
+    async def _rendered(self, event: Event, who: Principal) -> bytes | None:
         sequence, subject, body = event
         try:
             if subject.startswith(f"{DetectionRecorded.subject_root}."):
-                return block("detection", await self._detection(body), sequence)
+                return block("detection", await self._detection(body, who), sequence)
             if subject.startswith(f"{CameraStatusChanged.subject_root}."):
                 return block("camera-status", camera_status(body), sequence)
             return block("camera-changed", camera_change(body), sequence)
@@ -151,8 +156,10 @@ class Feed:
             log.warning("event_not_understood", subject=subject, sequence=sequence, findings=error.error_count())
             return None
 
-    async def _detection(self, body: bytes) -> LiveDetection:
+    async def _detection(self, body: bytes, who: Principal) -> LiveDetection:
         seen = DetectionRecorded.model_validate_json(body)
+        if masking.hides(self._context.settings, who):
+            return masked(seen)
         return LiveDetection(
             id=seen.detection_id, camera_id=seen.camera_id, started_at=seen.started_at, ended_at=seen.ended_at,
             final=seen.final, type=seen.vehicle_type, confidence=seen.vehicle_confidence, color=seen.color,
@@ -172,6 +179,20 @@ class Feed:
             return await self._context.store.link(key, self._context.settings.link_ttl_s)
         except NotFound:
             return None
+
+
+def masked(seen: DetectionRecorded) -> LiveDetection:
+    """A detection for somebody who sees plates masked: the picture is the one that search shows without the plate."""
+    shown = seen.snapshot_key is not None and seen.replaced_by is None
+    return LiveDetection(
+        id=seen.detection_id, camera_id=seen.camera_id, started_at=seen.started_at, ended_at=seen.ended_at,
+        final=seen.final, type=seen.vehicle_type, confidence=seen.vehicle_confidence, color=seen.color,
+        direction=seen.direction, plate=masking.masked(seen.plate), plate_read=masking.masked(seen.plate_read),
+        plate_confidence=seen.plate_confidence, plate_format=seen.plate_format, rows=seen.plate_rows,
+        corrected=seen.corrected, uncertain=seen.uncertain, replaced_by=seen.replaced_by, candidates=[],
+        box=seen.box, observations=seen.observations, masked=True, plate_snapshot_url=None,
+        snapshot_url=f"/api/detections/{seen.detection_id}/snapshot.jpg" if shown else None,
+    )  # fmt: skip
 
 
 def camera_status(body: bytes) -> LiveCameraStatus:

@@ -56,7 +56,7 @@ async def events(
     after: Annotated[int | None, Query(ge=0, description="the same, where no header can be set")] = None,
 ) -> StreamingResponse:
     """Server-sent events: detection, camera-status, camera-changed, clock (a heartbeat) and reset."""
-    blocks = await feed_of(context).open(_sequence(last_event_id, after), who.user_id)
+    blocks = await feed_of(context).open(_sequence(last_event_id, after), who)
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(blocks, media_type="text/event-stream", headers=headers)
 

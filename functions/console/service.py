@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from functions.console import repository
 from functions.console.schemas import CameraCounts, InferencePart, Part, PartState, PlatformStatus
+from functions.shared import disk
 from functions.shared.bus import Bus, Load
 from functions.shared.context import Context
 from functions.shared.contracts import CameraSpec, CameraState, CameraStatus, now
@@ -25,6 +26,8 @@ STALE = timedelta(seconds=15)
 _NOT_TOLD = "cannot be told while the bus does not answer"
 _UNKNOWN = Part(state="unknown", message=_NOT_TOLD)
 _UNREAD = InferencePart(state="unknown", message=_NOT_TOLD)
+# Nothing is deleted for want of room: people decide what goes.
+LOW_DISK_MEND = "free space, add a disk, or shorten the retention (gtvision retention policy) and run it"
 # A reader reports every three seconds.
 REPORT_STALE = timedelta(seconds=12)
 
@@ -46,13 +49,23 @@ class StatusBoard:
             return self._answer
 
     async def _look(self) -> PlatformStatus:
-        (database, last), (bus, cameras, capture, inference) = await asyncio.gather(
-            self._look_at_database(), self._look_at_bus()
+        (database, last), (bus, cameras, capture, inference), disk_part = await asyncio.gather(
+            self._look_at_database(), self._look_at_bus(), asyncio.to_thread(self._look_at_disks)
         )
         return PlatformStatus(
             now=now(), cameras=cameras, last_detection_at=last,
-            bus=bus, database=database, capture=capture, inference=inference,
+            bus=bus, database=database, capture=capture, inference=inference, disk=disk_part,
         )  # fmt: skip
+
+    def _look_at_disks(self) -> Part:
+        try:
+            low = [each for each in disk.disks(self._context.settings) if each.low]
+        except GTVisionError as error:
+            return Part(state="unknown", message=error.message)
+        if not low:
+            return Part(state="ready", message="the disks have room")
+        told = "; ".join(f"{disk.size(each.free)} ({each.share:.0%}) free for {each.place}" for each in low)
+        return Part(state="failing", message=f"{told}: {LOW_DISK_MEND}")
 
     async def _look_at_database(self) -> tuple[Part, datetime | None]:
         try:

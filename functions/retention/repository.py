@@ -103,9 +103,11 @@ async def end_stale_runs(session: AsyncSession, but: str) -> None:
     await session.execute(update(RetentionRun).where(stale).values(values))
 
 
-async def last_started(session: AsyncSession, kind: str) -> datetime | None:
+async def last_started(session: AsyncSession, kind: str, *, failed: bool = False) -> datetime | None:
+    """When the last run that deletes began; `failed`: of those that failed."""
+    state = RetentionRun.state == "failed" if failed else RetentionRun.state != "failed"
     asked = select(func.max(RetentionRun.started_at)).where(
-        RetentionRun.kind == kind, RetentionRun.dry_run.is_(False), RetentionRun.state != "failed"
+        RetentionRun.kind == kind, RetentionRun.dry_run.is_(False), state
     )
     found: datetime | None = await session.scalar(asked)
     return found

@@ -232,7 +232,7 @@ class VerifyRequest(Body):
     noted: str | None = Field(
         None,
         max_length=100,
-        description="the log's end as it was noted earlier, SEQ:HASH: it must still pass through it",
+        description="the log's end as noted earlier, SEQ:HASH: it must still pass through it",
     )
 
 

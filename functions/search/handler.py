@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from fastapi.responses import Response
 
-from functions.search import corrections, events, rereading, service
+from functions.search import corrections, events, rereading, reveal, service
+from functions.search.reveal import Revealed, RevealRequest
 from functions.search.schemas import (
     CorrectionPage,
     CorrectionQuery,
@@ -40,9 +41,19 @@ async def detection(detection_id: str, context: Ctx) -> DetectionDetail:
 
 
 @router.get("/detections/{detection_id}/snapshot.jpg", response_class=Response, responses=_JPEG)
-async def snapshot(detection_id: str, context: Ctx, kind: Literal["vehicle", "plate"] = "vehicle") -> Response:
-    """The picture of the vehicle, or the plate exactly as it was read."""
-    return Response(await service.snapshot(context, detection_id, kind), media_type="image/jpeg")
+async def snapshot(
+    detection_id: str, context: Ctx, who: Who, kind: Literal["vehicle", "plate"] = "vehicle"
+) -> Response:
+    """The picture of the vehicle, or the plate exactly as it was read. Who sees plates masked gets the vehicle alone,
+    its plate painted over."""
+    masked = await reveal.masked_snapshot(context, who, detection_id, kind)
+    return Response(masked or await service.snapshot(context, detection_id, kind), media_type="image/jpeg")
+
+
+@router.post("/detections/{detection_id}/reveal")
+async def reveal_plate(detection_id: str, body: RevealRequest, context: Ctx, who: Who) -> Revealed:
+    """Show a masked plate and its pictures. Each reveal is in the audit log, with its reason."""
+    return await reveal.reveal(context, who, detection_id, body.reason)
 
 
 @router.patch("/detections/{detection_id}")

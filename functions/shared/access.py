@@ -87,6 +87,8 @@ ACCESS: dict[str, Rule | None] = {
     "GET /api/detections/{detection_id}": Rule(EVERYONE, "detections:read"),
     "GET /api/detections/{detection_id}/snapshot.jpg": Rule(EVERYONE, "detections:read"),
     "PATCH /api/detections/{detection_id}": Rule(OPERATORS, "detections:write"),
+    # By people alone: what is revealed has somebody who looked.
+    "POST /api/detections/{detection_id}/reveal": Rule(STAFF),
     "POST /api/detections/reread": Rule(OPERATORS, "detections:write"),
     "GET /api/corrections": Rule(OPERATORS, "detections:read"),
     "GET /api/corrections/{correction_id}/plate.jpg": Rule(OPERATORS, "detections:read"),
@@ -95,6 +97,24 @@ ACCESS: dict[str, Rule | None] = {
     # alerts
     # webhooks
     # retention
+    "GET /api/retention/policy": Rule(ADMINS),
+    "PUT /api/retention/policy/{class_name}": Rule(ADMINS),
+    "DELETE /api/retention/policy/{class_name}": Rule(ADMINS),
+    "GET /api/retention/runs": Rule(ADMINS),
+    "POST /api/retention/runs": Rule(ADMINS),
+    "GET /api/retention/runs/{run_id}": Rule(ADMINS),
+    "POST /api/retention/reconcile": Rule(ADMINS),
+    "GET /api/retention/holds": Rule(ADMINS),
+    "POST /api/retention/holds": Rule(ADMINS),
+    "POST /api/retention/holds/{hold_id}/release": Rule(ADMINS),
+    "POST /api/privacy/report": Rule(ADMINS),
+    "POST /api/privacy/erase": Rule(ADMINS),
+    "GET /api/privacy/lookups": Rule(ADMINS),
+    "POST /api/privacy/lookups/{user_id}/allow": Rule(ADMINS),
+    "GET /api/auth/audit": Rule(ADMINS),
+    "GET /api/auth/audit/export": Rule(ADMINS),
+    "POST /api/auth/audit/verify": Rule(ADMINS),
+    "POST /api/auth/audit/keys/rotate": Rule(ADMINS),
     # console
     "GET /api/events": Rule(EVERYONE, "detections:read"),
     "GET /api/status": Rule(EVERYONE, "status:read"),

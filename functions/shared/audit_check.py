@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -42,10 +42,10 @@ class Verdict:
         return not self.reason
 
 
-async def verify(db: Database, vault: Vault, noted: Link | None = None) -> Verdict:
+async def verify(db: Database, vault: Vault, noted: Sequence[Link] = ()) -> Verdict:
     """Walk over the whole log, in batches. What is written meanwhile is not looked at.
 
-    `noted`: the end of the log as somebody wrote it down earlier.
+    `noted`: ends of the log as somebody wrote them down earlier.
     """
     async with db.read() as session:
         if db.dialect == "postgresql":
@@ -55,8 +55,8 @@ async def verify(db: Database, vault: Vault, noted: Link | None = None) -> Verdi
         walk = Walk(start, noted)
         fault = fault or await _walk(session, walk)
         fault = fault or walk.end(Link(head.seq, head.hash)) or _sealed(vault, head)
-        if fault is None and noted is not None and 0 < noted.seq <= start.seq and noted != start:
-            fault = await _noted_before(session, noted, start)
+        for each in noted if fault is None else ():
+            fault = fault or await _noted_before(session, each, start)
     return Verdict(
         walk.rows, start, Link(head.seq, head.hash), walk.first_at, walk.last_at,
         fault.seq if fault else None, fault.reason if fault else "",
@@ -100,6 +100,8 @@ def _sealed(vault: Vault, head: AuditHead) -> Fault | None:
 
 async def _noted_before(session: AsyncSession, noted: Link, start: Link) -> Fault | None:
     """A link that was noted and has been cut off since: only a checkpoint at that very row can still tell of it."""
+    if noted.seq > start.seq:
+        return None
     row = await session.get(AuditCheckpoint, noted.seq)
     if row is not None and row.hash != noted.hash:
         return Fault(noted.seq, f"row {noted.seq} is not the one that was noted: the log was written anew")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -63,13 +63,13 @@ class Fault:
 class Walk:
     """Goes over rows in their order from a link on, and stops at the first fault."""
 
-    def __init__(self, start: Link, noted: Link | None = None) -> None:
-        """`noted` is a link that somebody wrote down earlier: the log must still pass through it."""
+    def __init__(self, start: Link, noted: Iterable[Link] = ()) -> None:
+        """`noted` are links that somebody wrote down earlier: the log must still pass through them."""
         self.start = self.last = start
         self.rows = 0
         self.first_at: str | None = None
         self.last_at: str | None = None
-        self._noted = noted
+        self._noted = {item.seq: item.hash for item in noted}
 
     def step(self, facts: Mapping[str, Any], given: str) -> Fault | None:
         """Take the next row: its facts and the hash that it has."""
@@ -84,7 +84,7 @@ class Walk:
         self.last = Link(seq, given)
         self.rows += 1
         self.first_at, self.last_at = self.first_at or facts["at"], facts["at"]
-        if self._noted is not None and self._noted.seq == seq and self._noted.hash != given:
+        if self._noted.get(seq, given) != given:
             return Fault(seq, f"row {seq} is not the one that was noted: the log was written anew")
         return None
 
@@ -94,10 +94,9 @@ class Walk:
             return Fault(self.last.seq + 1, f"rows {self.last.seq + 1} to {head.seq} are missing: the end was cut off")
         if self.last != head:
             return Fault(self.last.seq, f"row {self.last.seq} is not the log's last, which is {head.seq}")
-        if self._noted is not None and self._noted.seq > head.seq:
-            return Fault(
-                head.seq + 1, f"row {self._noted.seq} was noted earlier: the log was put back to row {head.seq}"
-            )
+        later = max(self._noted, default=0)
+        if later > head.seq:
+            return Fault(head.seq + 1, f"row {later} was noted earlier: the log was put back to row {head.seq}")
         return None
 
 

@@ -125,20 +125,20 @@ class FunctionSettings(Settings):
         (), description="roles, comma separated, that see plates masked until they reveal one with a reason"
     )
     bulk_lookups_hour: int = Field(
-        120, ge=0, description="look-ups by one person in an hour that raise an alarm (0: off)"
+        120, ge=0, description="look-ups of one person in an hour above which is an alarm; 0: off"
     )
-    bulk_lookups_day: int = Field(600, ge=0, description="look-ups by one person in a day that raise an alarm (0: off)")
+    bulk_lookups_day: int = Field(600, ge=0, description="the same in a day; 0: off")
     bulk_lookups_stop: bool = Field(False, description="answer 429 to whoever is over these limits, besides the alarm")
-    retention_detections_days: int = Field(30, ge=0, description="days that passages are kept (0: for ever)")
-    retention_images_days: int = Field(30, ge=0, description="days that pictures of passages are kept (0: for ever)")
-    retention_corrections_days: int = Field(180, ge=0, description="days that corrections are kept (0: for ever)")
+    retention_detections_days: int = Field(30, ge=0, description="days that passages are kept; 0: for ever")
+    retention_images_days: int = Field(30, ge=0, description="days that pictures of passages are kept; 0: for ever")
+    retention_corrections_days: int = Field(180, ge=0, description="days that corrections are kept; 0: for ever")
     retention_alerts_days: int = Field(
-        180, ge=0, description="days that alerts and what proves them are kept (0: for ever)"
+        180, ge=0, description="days that alerts are kept, with their passages; 0: for ever"
     )
     retention_deliveries_days: int = Field(
-        30, ge=0, description="days that deliveries to webhooks are kept (0: for ever)"
+        30, ge=0, description="days that deliveries to webhooks are kept; 0: for ever"
     )
-    retention_audit_days: int = Field(1825, ge=0, description="days that the audit log is kept (0: for ever)")
+    retention_audit_days: int = Field(1825, ge=0, description="days that the audit log is kept; 0: for ever")
     retention_audit_archive: bool = Field(
         False, description="keep what retention cuts off the audit log as files in the store (audit/)"
     )

@@ -38,6 +38,9 @@ Window = Literal["hour", "day"]
 WINDOWS: tuple[tuple[Window, timedelta], ...] = (("hour", timedelta(hours=1)), ("day", timedelta(days=1)))
 
 
+_A: dict[Window, str] = {"hour": "an hour", "day": "a day"}
+
+
 @dataclass(frozen=True)
 class Limits:
     """Look-ups by window above which there is an alarm, 0 for none; `stop`: more are refused."""
@@ -133,7 +136,7 @@ async def _require_room(session: AsyncSession, user_id: str, limits: Limits, at:
         REFUSED.inc()
         log.warning("lookup_refused", user_id=user_id, window=window, limit=limit)
         raise Throttled(
-            f"you are over the {limit} look-ups that one person may make in {'an hour' if window == 'hour' else 'a day'}",
+            f"you are over the {limit} look-ups that one person may make in {_A[window]}",
             retry_after=wait, window=window, limit=limit,
             mend="wait, or ask an administrator to allow you more (gtvision privacy allow)",
         )  # fmt: skip

@@ -34,6 +34,9 @@ VALUES = {
     "user_id": "0" * 32,
     "detection_id": "0" * 32,
     "correction_id": "0" * 32,
+    "run_id": "0" * 32,
+    "hold_id": "0" * 32,
+    "class_name": "no_such_class",
     "key": "a/b.jpg",
     "path": "x.js",
 }

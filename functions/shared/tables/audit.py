@@ -19,6 +19,7 @@ class AuditRow(Table):
         Index("ix_audit_at", "at"),
         Index("ix_audit_actor", "actor_id", "seq"),
         Index("ix_audit_action", "action", "seq"),
+        Index("ix_audit_subject", "subject", "seq"),
     )
 
     seq: Mapped[int] = mapped_column(

@@ -84,6 +84,7 @@ def upgrade() -> None:
     )
     _holds()
     _runs()
+    op.create_index("ix_audit_subject", "audit", ["subject", "seq"])
     pictured = sa.text("snapshot_key IS NOT NULL")
     op.create_index(
         "ix_detections_pictured", "detections", ["started_at", "id"], sqlite_where=pictured, postgresql_where=pictured
@@ -173,6 +174,7 @@ def downgrade() -> None:
         for name, table in (("audit_kept", "audit"), ("audit_whole", "audit"), ("audit_head_whole", "audit_head"),
                             ("audit_head_forward", "audit_head")):  # fmt: skip
             op.execute(f"DROP TRIGGER {name} ON {table}")
+    op.drop_index("ix_audit_subject", table_name="audit")
     op.drop_index("ix_detections_pictured", table_name="detections")
     for table in reversed(TABLES):
         op.drop_table(table)
