@@ -53,6 +53,8 @@ class Run:
         self.context, self.kind, self.by, self.dry_run = context, kind, by, dry_run
         self.id, self.holder, self.report = new_id(), holder(), dict[str, Any]()
         self.leased = not dry_run and kind != "erase"
+        # Pictures that could not be deleted in this run.
+        self.stuck: set[str] = set()
 
     async def begin(self) -> None:
         """Raises Conflict while another process runs; a dry run waits for nobody."""
@@ -233,22 +235,23 @@ async def _archived(context: Context, until: int) -> audit_check.Archive:
 async def drain(work: Run) -> None:
     """Have the store delete what is doomed. Raises StoreUnavailable; what could not be deleted waits for the next
     run, and the report names some of it."""
-    context, begun, stuck = work.context, now(), set[str]()
+    context, begun = work.context, now()
     while True:
         async with context.db.read() as session:
             found = await due.doomed(session, IMAGES, begun)
-        if not {row.key for row in found} - stuck:
+        fresh = [row for row in found if row.key not in work.stuck]
+        if not fresh:
             return
         if work.leased:
             await work.renew()
-        for name, keys in _by_class(found).items():
+        for name, keys in _by_class(fresh).items():
             done = await context.store.delete_many(keys)
             entry = work.report.setdefault("classes", {}).setdefault(name, dict.fromkeys(("rows", "held"), 0))
             entry["images"] = entry.get("images", 0) + done.count
             entry["bytes"] = entry.get("bytes", 0) + done.size
             IMAGES_DELETED.labels(name).inc(done.count)
             _note(work.report, done.failed)
-            stuck |= done.failed.keys()
+            work.stuck |= done.failed.keys()
             async with context.db.transaction() as session:
                 await due.gone(session, [key for key in keys if key not in done.failed], list(done.failed))
 

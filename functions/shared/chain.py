@@ -74,6 +74,8 @@ class Walk:
     def step(self, facts: Mapping[str, Any], given: str) -> Fault | None:
         """Take the next row: its facts and the hash that it has."""
         seq, wanted = facts["seq"], self.last.seq + 1
+        if type(seq) is not int:
+            return Fault(wanted, f"what stands where row {wanted} should is no row")
         if seq != wanted:
             return Fault(wanted, _gap(seq, wanted))
         if digest(facts) != given:

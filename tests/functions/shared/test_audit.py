@@ -305,9 +305,14 @@ def walked(rows: list[dict[str, Any]], head: Link) -> str:
 ROWS = made(6)
 HEAD = Link(6, ROWS[-1]["hash"])
 VALUES = st.one_of(
-    st.none(), st.booleans(), st.integers(-(2**40), 2**40), st.text(max_size=40),
-    st.floats(allow_nan=False, allow_infinity=False), st.dictionaries(st.text(max_size=5), st.integers(), max_size=3), st.lists(st.integers(), max_size=3),
-)  # fmt: skip
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**40), 2**40),
+    st.text(max_size=40),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.dictionaries(st.text(max_size=5), st.integers(), max_size=3),
+    st.lists(st.integers(), max_size=3),
+)
 
 
 def test_the_made_rows_hold() -> None:
