@@ -24,7 +24,8 @@ def rotate(ctx: typer.Context, as_json: AsJson = False) -> None:
     with api(ctx) as client:
         cameras = client.call("POST", "/api/cameras/keys/rotate", slow=True)
         signing = client.call("POST", "/api/auth/keys/rotate", slow=True)
+        sealed = client.call("POST", "/api/auth/audit/keys/rotate", slow=True)["sealed"]
     if as_json:
-        print_json({"cameras_encrypted": cameras["encrypted"], "signing_key": signing["kid"]})
+        print_json({"cameras_encrypted": cameras["encrypted"], "signing_key": signing["kid"], "audit_seals": sealed})
     else:
         say(f"{cameras['encrypted']} camera addresses encrypted anew; tokens are now signed with key {signing['kid']}.")

@@ -11,7 +11,7 @@ from typing import Annotated, cast
 
 import typer
 
-from cli import account, cameras, db, detections, groups, keys, status
+from cli import account, audit, cameras, db, detections, groups, keys, privacy, retention, status
 from cli.lazy import Later, group_of
 from cli.output import print_error
 from cli.state import DEFAULT_URL, Root
@@ -60,6 +60,9 @@ app.command("whoami")(account.whoami)
 app.add_typer(cameras.app, name="cameras")
 app.add_typer(groups.app, name="groups")
 app.add_typer(detections.app, name="detections")
+app.add_typer(audit.app, name="audit")
+app.add_typer(retention.app, name="retention")
+app.add_typer(privacy.app, name="privacy")
 app.command("status")(status.status)
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")
