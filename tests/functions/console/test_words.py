@@ -10,6 +10,7 @@ import pytest
 
 from functions.cameras.status import STATUS_MENDS
 from functions.console.assets import ROOT
+from functions.retention.classes import CLASSES
 from functions.shared.contracts import CameraState
 from functions.shared.formats import DEFAULT, NAMES
 from functions.shared.inference import VehicleColor
@@ -28,7 +29,11 @@ FAMILIES = {
     "format": [*NAMES, "unknown"],
     "import.mode": ["all", "valid"],
     "match": [*(kind + end for kind in ("exact", "prefix", "wildcard") for end in ("", ".help"))],
-    "nav": ["live", "search", "cameras", "groups"],
+    "nav": ["live", "search", "cameras", "groups", "privacy", "audit"],
+    "class": [each.name for each in CLASSES] + ["erased", "orphans"],
+    "run": ["run", "reconcile", "erase"],
+    "run.state": ["running", "done", "failed", "stopped"],
+    "subject": ["detections", "pictures", "corrections", "lookups", "holds"],
     "search.mark": ["uncertain", "certain", "corrected"],
     "role": ["viewer", "operator", "admin", "integrator"],
     "state": [*CameraState, "unknown"],

@@ -4,18 +4,20 @@ import { ApiError, ask } from "./api.js";
 import { accountMenu } from "./views/account.js";
 import { h, icon, fill, setText } from "./dom.js";
 import { ago, clockTime, plural, t } from "./i18n.js";
+import { may } from "./session.js";
 
-const PARTS = ["bus", "database", "capture", "inference"];
-// name, icon, the roles that see it (none given: all)
+const PARTS = ["bus", "database", "capture", "inference", "disk"];
+// name, icon, the least role that sees it (none given: all)
 const PAGES = [
   ["live", "live"],
   ["search", "search"],
   ["cameras", "camera"],
+  ["privacy", "shield", "admin"],
 ];
 
 /** The frame: `element`, `main` for the view, `mark(name)` for the current page, `close()`. */
 export function frame(world, { signOut }) {
-  const links = new Map(PAGES.map(([name, picture]) => [
+  const links = new Map(PAGES.filter(([, , role]) => !role || may(role)).map(([name, picture]) => [
     name, h("a", { href: `#/${name}`, class: "nav-link" }, icon(picture), h("span", {}, t(`nav.${name}`))),
   ]));
   const signal = h("span", { class: "signal connecting", role: "status" });
@@ -121,7 +123,7 @@ function showStatus({ feed, detections }, last, banner) {
 }
 
 function showParts(banner, status) {
-  const troubled = PARTS.filter((part) => status[part].state === "down" || status[part].state === "failing");
+  const troubled = PARTS.filter((part) => ["down", "failing"].includes(status[part]?.state));
   showBanner(banner, troubled.map((part) => t(`part.${part}.${status[part].state}`)));
 }
 

@@ -1,8 +1,10 @@
 // Every view by the name in the address, and under which page of the navigation it stands.
 
+import { auditView } from "./audit.js";
 import { camerasView } from "./cameras.js";
 import { groupsView } from "./groups.js";
 import { liveView } from "./live.js";
+import { privacyView } from "./privacy.js";
 import { searchView } from "./search.js";
 
 export const VIEWS = {
@@ -10,9 +12,12 @@ export const VIEWS = {
   search: searchView,
   cameras: camerasView,
   groups: groupsView,
+  privacy: privacyView,
+  audit: auditView,
 };
 
 /** What is a page of another one. */
 export const PAGE_OF = {
   groups: "cameras",
+  audit: "privacy",
 };
