@@ -126,7 +126,9 @@ def _trigrams() -> None:
     with nothing literal at their ends (*1D2*) look at every plate."""
     bind = op.get_bind()
     if not bind.execute(sa.text("SELECT 1 FROM pg_available_extensions WHERE name = 'pg_trgm'")).scalar():
-        log.warning("PostgreSQL has no pg_trgm (package postgresql-contrib). Later: CREATE EXTENSION pg_trgm; %s", TRIGRAMS)
+        log.warning(
+            "PostgreSQL has no pg_trgm (package postgresql-contrib). Later: CREATE EXTENSION pg_trgm; %s", TRIGRAMS
+        )
         return
     try:
         with bind.begin_nested():
