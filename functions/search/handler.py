@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
-from fastapi.responses import Response
+from fastapi import APIRouter, Header, Path, Query
+from fastapi.responses import Response, StreamingResponse
 
-from functions.search import corrections, events, looking, rereading, service
+from functions.search import corrections, events, evidence, export, looking, movements, rereading, service, stats
+from functions.search.movement_schemas import CompanionQuery, Companions, Route, RouteQuery, Stats, StatsQuery
 from functions.search.schemas import (
     CorrectionPage,
     CorrectionQuery,
@@ -15,8 +17,11 @@ from functions.search.schemas import (
     DetectionDetail,
     DetectionPage,
     DetectionQuery,
+    EvidenceQuery,
+    ExportQuery,
     RereadAnswer,
     RereadRequest,
+    SearchSettings,
 )
 from functions.shared import partitions
 from functions.shared.web import Ctx, Who, Worker, create_app
@@ -25,6 +30,9 @@ router = APIRouter(prefix="/api", tags=["search"])
 workers: list[Worker] = [events.end_with_process, partitions.kept]
 # An image never changes under its key; only its link ends.
 _CACHED = {"Cache-Control": "private, max-age=3600, immutable"}
+_CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}, "description": "one line a detection"}}
+_PDF: dict[int | str, dict[str, Any]] = {200: {"content": {"application/pdf": {}}, "description": "the document"}}
+PlatePath = Annotated[str, Path(max_length=32, description="a whole plate; separators and case do not matter")]
 _JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}, "description": "the picture"}}
 
 
@@ -34,12 +42,61 @@ async def detections(query: Annotated[DetectionQuery, Query()], context: Ctx, wh
     return await service.find(context, query, who)
 
 
+@router.get("/search/settings")
+async def search_settings(context: Ctx, who: Who) -> SearchSettings:
+    """Whether a search needs a reason, and what else a page must know before it asks."""
+    return service.settings_of(context, who)
+
+
+@router.get("/detections/export.csv", response_class=Response, responses=_CSV)
+async def export_detections(query: Annotated[ExportQuery, Query()], context: Ctx, who: Who) -> Response:
+    """The list as CSV, at the most 50,000 rows; X-GTV-More says whether there are further ones."""
+    made = await export.export(context, query, who)
+    headers = {
+        "Content-Disposition": 'attachment; filename="detections.csv"', "X-GTV-Rows": str(made.rows),
+        "X-GTV-More": "true" if made.more else "false",
+    }  # fmt: skip
+    return StreamingResponse(made.text, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get("/detections/stats")
+async def detection_stats(query: Annotated[StatsQuery, Query()], context: Ctx, who: Who) -> Stats:
+    """Vehicles an hour by camera, type or colour, and the busiest hours."""
+    return await stats.stats(context, query, who)
+
+
+@router.get("/plates/{plate}/route")
+async def plate_route(plate: PlatePath, query: Annotated[RouteQuery, Query()], context: Ctx, who: Who) -> Route:
+    """Where a plate was, in order of time, with the cameras' places."""
+    return await movements.route(context, plate, query, who)
+
+
+@router.get("/plates/{plate}/companions")
+async def plate_companions(
+    plate: PlatePath, query: Annotated[CompanionQuery, Query()], context: Ctx, who: Who
+) -> Companions:
+    """Seen together: plates that passed the same cameras within minutes, again and again."""
+    return await movements.companions(context, plate, query, who)
+
+
 @router.get("/detections/{detection_id}")
 async def detection(
     detection_id: str, context: Ctx, who: Who, reason: Annotated[str | None, Query(max_length=500)] = None
 ) -> DetectionDetail:
     """One detection with the observations behind it."""
     return await service.opened(context, detection_id, looking.look_of(context, who, reason, by_plate=False))
+
+
+@router.get("/detections/{detection_id}/evidence.pdf", response_class=Response, responses=_PDF)
+async def detection_evidence(
+    detection_id: str, context: Ctx, who: Who, query: Annotated[EvidenceQuery, Query()],
+    accept_language: Annotated[str, Header(max_length=200)] = "",
+) -> Response:  # fmt: skip
+    """One sighting as a document: pictures, readings, hashes and chain of custody."""
+    language = query.lang or ("en" if re.match(r"\s*en\b", accept_language, re.IGNORECASE) else "pt-BR")
+    name, pdf = await evidence.document(context, detection_id, who, query.reason, language)
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Content-Language": language}
+    return Response(pdf, media_type="application/pdf", headers=headers)
 
 
 @router.get("/detections/{detection_id}/snapshot.jpg", response_class=Response, responses=_JPEG)

@@ -79,6 +79,13 @@ class PlateQuery(BaseModel):
     reason: Reason = None
 
 
+EXPORT_LIMIT = 50_000
+
+
+class ExportQuery(PlateQuery):
+    limit: int = Field(EXPORT_LIMIT, ge=1, le=EXPORT_LIMIT, description="rows at the most")
+
+
 class DetectionQuery(PlateQuery):
     blind: bool | None = Field(
         None,
@@ -154,6 +161,13 @@ class CorrectionView(BaseModel):
 class DetectionDetail(DetectionView):
     seen: list[ObservationView] = Field(description="the observations that were kept, in order of time")
     corrections: list[CorrectionView] = Field(description="in order of time")
+
+
+class EvidenceQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason = None
+    lang: Literal["pt-BR", "en"] | None = Field(None, description="by itself what Accept-Language says")
 
 
 class BlindView(BaseModel):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -15,6 +15,7 @@ from functions.search.looking import Look
 from functions.search.plates import PlateTest, normalised, plate_test, with_twins
 from functions.search.repository import Found
 from functions.search.schemas import (
+    EXPORT_LIMIT,
     CorrectionView,
     DetectionDetail,
     DetectionPage,
@@ -22,6 +23,7 @@ from functions.search.schemas import (
     DetectionView,
     ObservationView,
     PlateQuery,
+    SearchSettings,
     Source,
 )
 from functions.shared import masking
@@ -34,6 +36,14 @@ from functions.shared.tables import Correction, Detection, PassageObservation
 from functions.shared.tokens import Principal
 
 _ID = _SIGNATURE = re.compile(r"^[0-9a-f]{32}$")
+
+
+def settings_of(context: Context, who: Principal) -> SearchSettings:
+    settings = context.settings
+    return SearchSettings(
+        reason=cast(Literal["off", "plate"], settings.search_reason), time_zone=settings.time_zone,
+        masked=masking.hides(settings, who), export_limit=EXPORT_LIMIT,
+    )  # fmt: skip
 
 
 async def find(context: Context, query: DetectionQuery, who: Principal) -> DetectionPage:

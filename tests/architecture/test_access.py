@@ -34,6 +34,7 @@ VALUES = {
     "user_id": "0" * 32,
     "detection_id": "0" * 32,
     "correction_id": "0" * 32,
+    "plate": "ABC1D23",
     "key": "a/b.jpg",
     "path": "x.js",
 }
