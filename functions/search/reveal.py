@@ -72,11 +72,10 @@ async def _get(context: Context, who: Principal, detection_id: str) -> Detection
     return row
 
 
-def masked_link(context: Context, who: Principal, detection_id: str, key: str | None) -> str | None:
+def masked_link(row: Detection) -> str | None:
     """What stands in the place of a link to a vehicle's picture for somebody who sees plates masked: the route that
-    shows it without the plate. None where there is no picture, or nothing is masked."""
-    hidden = key is not None and masking.hides(context.settings, who)
-    return f"/api/detections/{detection_id}/snapshot.jpg" if hidden else None
+    shows it without the plate. None where there is no picture."""
+    return None if row.snapshot_key is None else f"/api/detections/{row.id}/snapshot.jpg"
 
 
 async def masked_snapshot(context: Context, who: Principal, detection_id: str, kind: str) -> bytes | None:

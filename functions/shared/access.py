@@ -84,6 +84,12 @@ ACCESS: dict[str, Rule | None] = {
     "POST /events": Rule(ADMINS),
     # search
     "GET /api/detections": Rule(EVERYONE, "detections:read"),
+    "GET /api/search/settings": Rule(EVERYONE, "detections:read"),
+    "GET /api/detections/export.csv": Rule(EVERYONE, "detections:read"),
+    "GET /api/detections/stats": Rule(EVERYONE, "detections:read"),
+    "GET /api/detections/{detection_id}/evidence.pdf": Rule(STAFF, "detections:read"),
+    "GET /api/plates/{plate}/route": Rule(EVERYONE, "detections:read"),
+    "GET /api/plates/{plate}/companions": Rule(STAFF, "detections:read"),
     "GET /api/detections/{detection_id}": Rule(EVERYONE, "detections:read"),
     "GET /api/detections/{detection_id}/snapshot.jpg": Rule(EVERYONE, "detections:read"),
     "PATCH /api/detections/{detection_id}": Rule(OPERATORS, "detections:write"),

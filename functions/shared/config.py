@@ -14,8 +14,9 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
+from zoneinfo import available_timezones
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
@@ -28,6 +29,15 @@ SECRETS_DIR = "GTV_SECRETS_DIR"
 DEFAULT_SECRETS_DIR = "/var/openfaas/secrets"
 _SECRETS = re.compile(r"^(GTV|AWS)_|TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|PRIVATE_?KEY", re.IGNORECASE)
 S = TypeVar("S", bound="Settings")
+
+
+def _zone(name: str) -> str:
+    if name not in available_timezones():
+        raise ValueError("is no time zone of the IANA database, e.g. America/Sao_Paulo")
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(_zone)]
 
 
 def bare_environ() -> dict[str, str]:
@@ -147,6 +157,7 @@ class FunctionSettings(Settings):
         "10%", pattern=r"^\d{1,12}(\.\d+)?(%|[KMGT]B?|B)?$",
         description="free space, per cent or bytes (5GB), below which an alarm is raised; nothing is deleted for it",
     )  # fmt: skip
+    time_zone: ZoneName = Field("America/Sao_Paulo", description="time zone of the city, for hours and reports")
 
     @field_validator("camera_networks", "mask_plates_for", mode="before")
     @classmethod

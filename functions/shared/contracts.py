@@ -26,6 +26,11 @@ def new_id() -> str:
     return f"{value:032x}"
 
 
+def least_id(at: datetime) -> str:
+    """The least id that `new_id` could make at a time: whatever was made then or later sorts at or behind it."""
+    return f"{max(0, int(at.timestamp() * 1000)):012x}" + 20 * "0"
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 

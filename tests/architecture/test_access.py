@@ -37,6 +37,7 @@ VALUES = {
     "run_id": "0" * 32,
     "hold_id": "0" * 32,
     "class_name": "no_such_class",
+    "plate": "ABC1D23",
     "key": "a/b.jpg",
     "path": "x.js",
 }
