@@ -9,10 +9,21 @@ from functions.shared.tables.base import PLATE, Table, Utc
 from functions.shared.tables.cameras import Camera, CameraSpan, Group
 from functions.shared.tables.detections import Correction, Detection, PassageObservation, ProcessedFrame
 from functions.shared.tables.messages import IdempotencyKey, OutboxMessage
-from functions.shared.tables.people import RefreshToken, SigningKey, User, UserGroup
+from functions.shared.tables.people import (
+    ApiKey,
+    ApiKeyGroup,
+    RefreshToken,
+    SigningKey,
+    SignInTry,
+    User,
+    UserGroup,
+    UserSession,
+)
 
 __all__ = [
     "PLATE",
+    "ApiKey",
+    "ApiKeyGroup",
     "AuditHead",
     "AuditRow",
     "Camera",
@@ -25,9 +36,11 @@ __all__ = [
     "PassageObservation",
     "ProcessedFrame",
     "RefreshToken",
+    "SignInTry",
     "SigningKey",
     "Table",
     "User",
     "UserGroup",
+    "UserSession",
     "Utc",
 ]
