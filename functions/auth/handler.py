@@ -11,15 +11,17 @@ from functions.auth import (
     handler_people,  # noqa: F401  # its routes
     keys,
     oidc,
+    routing,
     service,
     sessions,
 )
 from functions.auth.cookies import end_cookies, origin_of, session_answer
-from functions.auth.routing import router
 from functions.auth.schemas import KeyRotation, Login, Me, PasswordChange, Refresh, Session, SignInWays
 from functions.shared.context import Context
 from functions.shared.errors import Forbidden
 from functions.shared.web import ACCESS_COOKIE, COOKIE_HEADER, REFRESH_COOKIE, Ctx, Startup, Who, create_app
+
+router = routing.router
 
 
 async def _check_oidc(context: Context) -> None:

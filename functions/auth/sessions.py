@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from functions.auth import keys, repository
+from functions.auth import keys, repository, users
 from functions.auth.schemas import SessionList, SessionView
 from functions.auth.throttle import KNOWN, Origin
 from functions.shared import audit, logs
+from functions.shared.access import Role
 from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import now
@@ -24,8 +26,6 @@ log = logs.get("auth")
 
 def principal_of(user: User, session_id: str | None = None) -> Principal:
     """A user as the actor of what they do, before any token is theirs."""
-    from functions.shared.access import Role
-
     return Principal(user.id, user.username, Role.of(user.role), session_id=session_id)
 
 
@@ -70,8 +70,7 @@ def _token_row(context: Context, user: User, pair: keys.Pair) -> RefreshToken:
 async def list_sessions(context: Context, who: Principal, user_id: str) -> SessionList:
     """The sessions of a user that hold. Raises NotFound for an unknown user."""
     async with context.db.read() as session:
-        if await repository.user(session, user_id) is None:
-            raise NotFound("there is no such user")
+        await users.existing(session, user_id)
         rows = await repository.sessions_of(session, user_id, now())
     return SessionList(items=[_view(row, who.session_id) for row in rows])
 
@@ -87,7 +86,8 @@ async def end_one(context: Context, who: Principal, session_id: str) -> None:
     """End a session of one's own, or, as an admin, anybody's. Raises NotFound, alike for what is not there and what
     is another's."""
     async with context.db.transaction() as session:
-        row = await repository.session_row(session, session_id)
+        known = re.fullmatch(r"[0-9a-f]{32}", session_id) is not None
+        row = await repository.session_row(session, session_id) if known else None
         if row is None or (row.user_id != who.user_id and who.role != "admin"):
             raise NotFound("there is no such session")
         if await repository.end_session(session, session_id, now()):
@@ -99,8 +99,7 @@ async def end_one(context: Context, who: Principal, session_id: str) -> None:
 async def end_all(context: Context, who: Principal, user_id: str) -> int:
     """End every session of a user, but for the one that asks. Raises NotFound."""
     async with context.db.transaction() as session:
-        if await repository.user(session, user_id) is None:
-            raise NotFound("there is no such user")
+        await users.existing(session, user_id)
         ended = await repository.end_sessions_of(session, user_id, now(), but=who.session_id)
         await audit.record(context.vault, session, who, Act("session.ended", user_id, None, {"sessions": ended}))
     log.info("sessions_ended", user_id=user_id, count=ended)
