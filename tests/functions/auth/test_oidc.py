@@ -36,6 +36,12 @@ HERE = "http://gtv.test"
 BACK = HERE + oidc.CALLBACK
 
 
+@pytest.fixture
+def database_url(sqlite_url: str) -> str:
+    """Whom a provider names is no question of the dialect."""
+    return sqlite_url
+
+
 @pytest.fixture(scope="module")
 def provider() -> Iterator[OidcServer]:
     with OidcServer() as server:
