@@ -9,7 +9,16 @@ from functions.shared.tables.base import PLATE, Table, Utc
 from functions.shared.tables.cameras import Camera, CameraSpan, Group
 from functions.shared.tables.detections import Correction, Detection, PassageObservation, ProcessedFrame
 from functions.shared.tables.messages import IdempotencyKey, OutboxMessage
-from functions.shared.tables.people import RefreshToken, SigningKey, User, UserGroup
+from functions.shared.tables.people import (
+    ApiKey,
+    ApiKeyGroup,
+    RefreshToken,
+    SigningKey,
+    SignInTry,
+    User,
+    UserGroup,
+    UserSession,
+)
 from functions.shared.tables.privacy import (
     DoomedImage,
     Lease,
@@ -22,6 +31,8 @@ from functions.shared.tables.privacy import (
 
 __all__ = [
     "PLATE",
+    "ApiKey",
+    "ApiKeyGroup",
     "AuditCheckpoint",
     "AuditHead",
     "AuditRow",
@@ -41,10 +52,12 @@ __all__ = [
     "RefreshToken",
     "RetentionRule",
     "RetentionRun",
+    "SignInTry",
     "SigningKey",
     "StandingAlarm",
     "Table",
     "User",
     "UserGroup",
+    "UserSession",
     "Utc",
 ]
