@@ -28,12 +28,8 @@ def files() -> dict[Path, str]:
     functions = stack.functions()
     found: dict[Path, str] = {}
     for function in functions:
-        consumer = workloads.consumer_of_room(function.folder)
-        if consumer is None:
-            found[ROOT / "infra" / "knative" / f"{function.name}.yaml"] = dump([workloads.knative_service(function)])
-        else:
-            pair = [workloads.reader(function), workloads.scaled_object(function, consumer)]
-            found[ROOT / "infra" / "keda" / f"{function.name}.yaml"] = dump(pair)
+        for folder, manifests in workloads.files_of(function).items():
+            found[ROOT / "infra" / folder / f"{function.name}.yaml"] = dump(manifests)
     found[ROOT / "infra" / "jobs" / "migrate.yaml"] = dump([workloads.migration(functions[0])])
     found[ROOT / "infra" / "capture" / "capture.yaml"] = dump(workloads.capture(functions))
     found[ROOT / "infra" / "triton" / "triton.yaml"] = dump(serving.triton(functions))

@@ -86,13 +86,20 @@ def _kept(storage: str, age_s: float) -> str:
     return f"{storage}, {age_s / 86_400:.0f} days" if age_s >= 86_400 else f"{storage}, {age_s:.0f} s"
 
 
+def _worker(function: stack.Function) -> str:
+    least, most = workloads.scale_of_worker(function)
+    return f"Deployment `{workloads.worker_name(function)}`, KEDA scales {least}..{most}"
+
+
+_RUNS: dict[str, Callable[[stack.Function], str]] = {
+    "knative": lambda function: f"Knative, 0..{function.max_scale}", "keda": _worker,
+}  # fmt: skip
+
+
 def functions() -> str:
     rows = []
     for function in stack.functions():
-        consumer = workloads.consumer_of_room(function.folder)
-        runs = (
-            f"Deployment, KEDA scales 0..{workloads.MAX_READERS}" if consumer else f"Knative, 0..{function.max_scale}"
-        )
+        runs = "; ".join(_RUNS[folder](function) for folder in workloads.files_of(function))
         rows.append((f"`{function.name}`", f"`functions/{function.folder}/`", runs, ", ".join(function.secrets)))
     return table(("function", "code", "in a cluster", "secrets"), rows)
 

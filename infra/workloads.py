@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
-from functions.shared.topology import CONSUMERS, Consumer
+from functions.shared.topology import CONSUMERS, FRAMES, Consumer
 from infra import pods
 from infra.pods import Manifest
 from infra.stack import Function
 
-# Frames that wait, or are in hand, for each reader that KEDA adds.
-LAG_OF_ONE = 20
+# Frames that wait, or are in hand, for each reader that KEDA adds; and events for each worker, which are far cheaper.
+LAG_OF_ONE, EVENTS_OF_ONE = 20, 200
 MAX_READERS = 10
+# Rooms that nobody asks anything by /api: what runs of them is the consumer alone. A test holds it to the routes.
+CONSUMERS_ALONE = frozenset({"post_processing"})
+# Workers that have something to do by the clock and not by the message: an alert that nobody acknowledged is escalated,
+# a delivery that failed is tried again.
+ALWAYS_ONE = frozenset({"alerts", "webhooks"})
 CAPTURE_PODS = 3
 METRICS_PORT = 9100
 _AUTOSCALING = "autoscaling.knative.dev"
@@ -19,12 +24,38 @@ _AUTOSCALING = "autoscaling.knative.dev"
 _LONG_REQUESTS = frozenset({"console"})
 
 
-def consumer_of_room(folder: str) -> Consumer | None:
-    return next((consumer for consumer in CONSUMERS if consumer.room == folder), None)
+def consumers_of_room(folder: str) -> list[Consumer]:
+    return [consumer for consumer in CONSUMERS if consumer.room == folder]
 
 
-def knative_service(function: Function) -> Manifest:
+def worker_name(function: Function) -> str:
+    return function.name if function.folder in CONSUMERS_ALONE else f"{function.name}-worker"
+
+
+def scale_of_worker(function: Function) -> tuple[int, int]:
+    """How many workers there are at the least and at the most."""
+    most = MAX_READERS if function.folder in CONSUMERS_ALONE else function.max_scale
+    return int(function.folder in ALWAYS_ONE), most
+
+
+def files_of(function: Function) -> dict[str, list[Manifest]]:
+    """What a function is in a cluster, by folder: a Knative Service for who asks, a Deployment that KEDA scales for
+    what it consumes, or both. One that consumes in a Deployment does not do so in its Service as well: a pod that
+    serves HTTP may be without CPU between requests, and would keep messages that it had taken."""
+    consumers = consumers_of_room(function.folder)
+    found: dict[str, list[Manifest]] = {}
+    if function.folder not in CONSUMERS_ALONE:
+        found["knative"] = [knative_service(function, consumes=not consumers)]
+    if consumers:
+        found["keda"] = [worker(function), scaled_object(function, consumers)]
+    return found
+
+
+def knative_service(function: Function, *, consumes: bool) -> Manifest:
     """Annotations stand on the template: Knative reads the scale of a revision there, and nowhere else."""
+    container = pods.container(function)
+    if not consumes:
+        container["env"] = pods.environment(function.environment | {"GTV_CONSUME": "false"})
     annotations = {
         f"{_AUTOSCALING}/min-scale": "0", f"{_AUTOSCALING}/max-scale": str(function.max_scale),
         f"{_AUTOSCALING}/metric": "concurrency", f"{_AUTOSCALING}/target": "50",
@@ -32,7 +63,7 @@ def knative_service(function: Function) -> Manifest:
     spec = {
         "timeoutSeconds": 600 if function.name in _LONG_REQUESTS else 60,
         "enableServiceLinks": False,
-        "containers": [pods.container(function)],
+        "containers": [container],
         "volumes": pods.volumes(function.secrets),
     }
     metadata = {"labels": pods.labels(function.name), "annotations": annotations}
@@ -53,9 +84,10 @@ def deployment(name: str, pod: Manifest, replicas: int | None) -> Manifest:
     }  # fmt: skip
 
 
-def reader(function: Function) -> Manifest:
+def worker(function: Function) -> Manifest:
     """A pull consumer: not a Knative Service, whose CPU is taken away between requests."""
-    container = pods.container(function, "http") | {"name": function.name}
+    name = worker_name(function)
+    container = pods.container(function, "http") | {"name": name}
     for probe in ("readinessProbe", "livenessProbe"):
         path = container[probe]["httpGet"]["path"]
         container[probe] = container[probe] | {"httpGet": {"path": path, "port": "http"}}
@@ -63,26 +95,32 @@ def reader(function: Function) -> Manifest:
         "automountServiceAccountToken": False, "enableServiceLinks": False, "terminationGracePeriodSeconds": 40,
         "containers": [container], "volumes": pods.volumes(function.secrets),
     }  # fmt: skip
-    return deployment(function.name, pod, None)
+    return deployment(name, pod, None)
 
 
-def scaled_object(function: Function, consumer: Consumer) -> Manifest:
-    """0 to MAX_READERS on num_pending + num_ack_pending of the durable consumer, which must exist before."""
-    trigger = {
-        "type": "nats-jetstream",
-        "metadata": {
-            "natsServerMonitoringEndpoint": "nats-headless:8222", "account": "$G", "stream": consumer.stream,
-            "consumer": consumer.durable, "lagThreshold": str(LAG_OF_ONE), "activationLagThreshold": "0",
-        },
-    }  # fmt: skip
+def scaled_object(function: Function, consumers: list[Consumer]) -> Manifest:
+    """On num_pending + num_ack_pending of the durable consumers, which must exist before; the neediest one counts."""
+    name = worker_name(function)
+    least, most = scale_of_worker(function)
     spec = {
-        "scaleTargetRef": {"name": function.name}, "minReplicaCount": 0, "maxReplicaCount": MAX_READERS,
+        "scaleTargetRef": {"name": name}, "minReplicaCount": least, "maxReplicaCount": most,
         # Longer than a passage stays open, so that its last reader also closes it.
-        "pollingInterval": 5, "cooldownPeriod": 120, "triggers": [trigger],
+        "pollingInterval": 5, "cooldownPeriod": 120, "triggers": [_lag(consumer) for consumer in consumers],
     }  # fmt: skip
     return {
         "apiVersion": "keda.sh/v1alpha1", "kind": "ScaledObject",
-        "metadata": {"name": function.name, "labels": pods.labels(function.name)}, "spec": spec,
+        "metadata": {"name": name, "labels": pods.labels(name)}, "spec": spec,
+    }  # fmt: skip
+
+
+def _lag(consumer: Consumer) -> Manifest:
+    lag = LAG_OF_ONE if consumer.stream == FRAMES else EVENTS_OF_ONE
+    return {
+        "type": "nats-jetstream",
+        "metadata": {
+            "natsServerMonitoringEndpoint": "nats-headless:8222", "account": "$G", "stream": consumer.stream,
+            "consumer": consumer.durable, "lagThreshold": str(lag), "activationLagThreshold": "0",
+        },
     }  # fmt: skip
 
 

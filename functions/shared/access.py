@@ -42,7 +42,7 @@ ANY_KEY = "*"
 
 # Paths whose body may hold a file. Every other body is a small JSON document, which is parsed before anybody is asked
 # who they are: some MB of it would hold up the process for seconds.
-FILES = frozenset({"/api/ingest/frames", "/api/cameras/import", "/events"})
+FILES = frozenset({"/api/ingest/frames", "/api/cameras/import", "/api/hotlists/import", "/events"})
 
 # "METHOD path" as FastAPI names the route -> its rule, or PUBLIC.
 ACCESS: dict[str, Rule | None] = {
@@ -118,6 +118,24 @@ ACCESS: dict[str, Rule | None] = {
     # An image's link carries its own signature and end.
     "GET /api/images/{key:path}": PUBLIC,
     # alerts
+    "GET /api/hotlists": Rule(STAFF, "hotlists:read"),
+    "POST /api/hotlists": Rule(OPERATORS, "hotlists:write"),
+    # What would have been found is a look-up of plates in the past.
+    "POST /api/hotlists/preview": Rule(OPERATORS, "hotlists:write"),
+    "POST /api/hotlists/keys/rotate": Rule(ADMINS),
+    "GET /api/hotlists/{hotlist_id}": Rule(STAFF, "hotlists:read"),
+    "PATCH /api/hotlists/{hotlist_id}": Rule(OPERATORS, "hotlists:write"),
+    "DELETE /api/hotlists/{hotlist_id}": Rule(OPERATORS, "hotlists:write"),
+    "POST /api/hotlists/{hotlist_id}/preview": Rule(OPERATORS, "hotlists:write"),
+    "GET /api/hotlists/{hotlist_id}/entries": Rule(STAFF, "hotlists:read"),
+    "POST /api/hotlists/{hotlist_id}/entries": Rule(OPERATORS, "hotlists:write"),
+    "DELETE /api/hotlists/{hotlist_id}/entries/{entry_id}": Rule(OPERATORS, "hotlists:write"),
+    "POST /api/hotlists/import": Rule(OPERATORS, "hotlists:write"),
+    "GET /api/hotlists/{hotlist_id}/entries/export.csv": Rule(OPERATORS, "hotlists:read"),
+    "GET /api/alerts": Rule(EVERYONE, "alerts:read"),
+    "GET /api/alerts/counts": Rule(EVERYONE, "alerts:read"),
+    "GET /api/alerts/{alert_id}": Rule(EVERYONE, "alerts:read"),
+    "POST /api/alerts/{alert_id}/acknowledge": Rule(OPERATORS, "alerts:write"),
     # webhooks
     # retention
     "GET /api/retention/policy": Rule(ADMINS),

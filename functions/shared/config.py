@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
-from zoneinfo import available_timezones
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -114,6 +114,10 @@ class FunctionSettings(Settings):
     s3_secret_key: SecretStr | None = Field(None, description="S3 secret key")
     link_ttl_s: int = Field(900, ge=10, le=604_800, description="life of a link to an image, s")
     public_url: str = Field("", description="address that users reach the platform by; prefix of links in events")
+    consume: bool = Field(
+        True,
+        description="take messages and do timed work in this process; off where a worker of the same function does",
+    )
     token_issuer: str = Field("gt-vision", description="`iss` of the tokens")
     token_audience: str = Field("gt-vision", description="`aud` of the tokens")
     access_ttl_s: int = Field(900, ge=30, le=86_400, description="life of an access token, s")
@@ -149,6 +153,9 @@ class FunctionSettings(Settings):
     camera_networks: Annotated[tuple[str, ...], NoDecode] = Field(
         ("0.0.0.0/0", "::/0"), description="networks, comma separated, in which cameras may be"
     )
+    webhook_allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="private networks, comma separated, that webhooks and hooks may reach, by http too"
+    )
 
     search_reason: str = Field(
         "off", pattern="^(off|plate)$", description="plate: a search by plate needs a reason (a case number or text)"
@@ -179,9 +186,27 @@ class FunctionSettings(Settings):
         "10%", pattern=r"^\d{1,12}(\.\d+)?(%|[KMGT]B?|B)?$",
         description="free space, per cent or bytes (5GB), below which an alarm is raised; nothing is deleted for it",
     )  # fmt: skip
-    time_zone: ZoneName = Field("America/Sao_Paulo", description="time zone of the city, for hours and reports")
+    time_zone: ZoneName = Field("America/Sao_Paulo", description="zone of hours of the week and of days in statistics")
+    alert_max_age_s: float = Field(86_400.0, gt=0, description="a passage older than this raises no alert any more, s")
+    clone_speed_kmh: float = Field(
+        150.0, gt=0, description="a plate that would have to be faster is a cloned one, km/h"
+    )
+    clone_min_km: float = Field(1.0, ge=0, description="cameras nearer than this prove no cloned plate, km")
+    clone_window_s: float = Field(3600.0, gt=0, le=86_400, description="sightings of a cloned plate lie within this, s")
+    smtp_host: str = Field("", description="mail server for alerts by e-mail (default: none are sent)")
+    smtp_port: int = Field(587, ge=1, le=65_535, description="port of the mail server")
+    smtp_security: str = Field("starttls", pattern="^(starttls|tls|none)$", description="starttls, tls or none")
+    smtp_username: str = Field("", description="user at the mail server")
+    smtp_password: SecretStr | None = Field(None, description="password at the mail server")
+    smtp_from: str = Field("", description="sender of the mails, e.g. gt-vision@city.example")
 
-    @field_validator("camera_networks", "mask_plates_for", "oidc_default_groups", mode="before")
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.time_zone)
+
+    @field_validator(
+        "camera_networks", "webhook_allowed_networks", "mask_plates_for", "oidc_default_groups", mode="before"
+    )
     @classmethod
     def _split_networks(cls, value: object) -> object:
         if isinstance(value, str):

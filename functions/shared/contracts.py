@@ -187,6 +187,66 @@ class CameraSpec(BaseModel):
     max_side: int | None = Field(None, ge=320, le=7680, description="longer side of published frames, px")
 
 
+class AlertMessage(CameraMessage):
+    """What happened to an alert. All of one alert have the same `alert_id`, all of one passage `detection_id`."""
+
+    alert_id: str
+    hotlist_id: str
+    list_name: str
+    kind: Literal["watch", "not_listed", "cloned"]
+    priority: int = Field(ge=0, le=100)
+    reason: str = ""
+    detection_id: str
+    plate: str
+    plate_confidence: float | None = None
+    uncertain: bool = False
+    seen_at: AwareDatetime = Field(description="when the passage began")
+    raised_at: AwareDatetime
+
+
+class AlertRaised(AlertMessage):
+    """A list was told of a passage; `again` where an alert that was withdrawn holds after all."""
+
+    subject_root: ClassVar[str] = f"{PREFIX}.alerts.raised"
+    type: ClassVar[str] = "gtv.alert.raised.v1"
+
+    again: bool = False
+    pattern: str | None = Field(
+        None, description="the entry that matched; of a list of all that may pass there is none"
+    )
+    match: Literal["exact", "wildcard", "fuzzy"] | None = None
+    distance: float | None = Field(None, description="how far the plate is from the entry, 0 the same")
+
+
+class AlertAcknowledged(AlertMessage):
+    subject_root: ClassVar[str] = f"{PREFIX}.alerts.acknowledged"
+    type: ClassVar[str] = "gtv.alert.acknowledged.v1"
+
+    acknowledged_by: str
+    acknowledged_at: AwareDatetime
+    outcome: str | None = None
+    note: str | None = None
+
+
+class AlertEscalated(AlertMessage):
+    """Nobody acknowledged it within the minutes that its list allows."""
+
+    subject_root: ClassVar[str] = f"{PREFIX}.alerts.escalated"
+    type: ClassVar[str] = "gtv.alert.escalated.v1"
+
+    escalated_at: AwareDatetime
+
+
+class AlertWithdrawn(AlertMessage):
+    """It does not hold: the passage was part of another, or its plate is another by now."""
+
+    subject_root: ClassVar[str] = f"{PREFIX}.alerts.withdrawn"
+    type: ClassVar[str] = "gtv.alert.withdrawn.v1"
+
+    withdrawn_at: AwareDatetime
+    withdrawn_reason: str
+
+
 class DeadLetter(Message):
     """A message that was given up, with the reason; its body is kept as text or base64."""
 
@@ -240,5 +300,6 @@ class StorageLow(Message):
 
 
 EVENTS: tuple[type[Message], ...] = (
-    DetectionRecorded, CameraChanged, CameraStatusChanged, BulkLookup, StorageLow,
+    DetectionRecorded, CameraChanged, CameraStatusChanged, AlertRaised, AlertAcknowledged, AlertEscalated,
+    AlertWithdrawn, BulkLookup, StorageLow,
 )  # fmt: skip

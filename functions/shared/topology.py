@@ -77,6 +77,8 @@ STREAMS: tuple[Stream, ...] = (
 CONSUMERS: tuple[Consumer, ...] = (
     # ack_wait stays above the time-out of inference, max_deliver low: a late frame is worthless.
     Consumer(FRAMES, "post-processing", "gtv.v1.frames.*", "post_processing", 30.0, 3, 64, (0.5, 2.0)),
+    # A match is lost to nobody: a database that is away for a while must not turn events into dead letters.
+    Consumer(EVENTS, "alerts", "gtv.v1.detections.*", "alerts", 30.0, 50, 512, (0.5, 2.0, 10.0, 30.0)),
 )
 CAMERAS_KV = "gtv_cameras"
 STATUS_KV = "gtv_camera_status"

@@ -38,6 +38,9 @@ VALUES = {
     "hold_id": "0" * 32,
     "class_name": "no_such_class",
     "plate": "ABC1D23",
+    "hotlist_id": "0" * 32,
+    "entry_id": "0" * 32,
+    "alert_id": "0" * 32,
     "key": "a/b.jpg",
     "path": "x.js",
 }

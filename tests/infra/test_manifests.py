@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import re
 import subprocess
@@ -11,6 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
+from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from nats.js.api import ConsumerConfig, StreamConfig
 
 from functions.shared import config, topology
@@ -167,33 +170,73 @@ def test_it_scales_to_zero_where_knative_reads_it(service: Manifest) -> None:
 # Parity with stack.yml
 
 
-def test_every_function_runs_once_either_as_a_service_or_as_a_deployment() -> None:
-    named = [found["metadata"]["name"] for found in kind("Service") + kind("Deployment")]
-    assert sorted(named) == sorted([*(function.name for function in stack.functions()), "capture"])
+def test_every_function_runs_as_what_it_is_asked_for() -> None:
+    """Who is asked over /api is a Service, who consumes messages a Deployment; one may be both."""
+    services = {found["metadata"]["name"] for found in kind("Service")}
+    deployments = {found["metadata"]["name"] for found in kind("Deployment")} - {"capture"}
+    consuming = {row.room for row in topology.CONSUMERS}
+    for function in stack.functions():
+        alone = function.folder in workloads.CONSUMERS_ALONE
+        assert (function.name in services) is not alone, function.name
+        assert (workloads.worker_name(function) in deployments) is (function.folder in consuming), function.name
+    assert len(deployments) == len(consuming)
+
+
+@pytest.mark.parametrize("folder", sorted({row.room for row in topology.CONSUMERS}))
+def test_who_has_no_service_is_asked_nothing(folder: str) -> None:
+    app: FastAPI = importlib.import_module(f"functions.{folder}.handler").app
+    own = {str(route.path) for route in iter_route_contexts(app.routes)} - {"/api/openapi.json", "/api/docs"}
+    asked = any(path.startswith("/api/") for path in own)
+    assert asked is (folder not in workloads.CONSUMERS_ALONE)
+
+
+def test_what_a_worker_consumes_its_service_does_not_consume_as_well() -> None:
+    consuming = {row.room for row in topology.CONSUMERS}
+    for function in stack.functions():
+        for found in kind("Service"):
+            if found["metadata"]["name"] == function.name:
+                env = found["spec"]["template"]["spec"]["containers"][0]["env"]
+                off = {"name": "GTV_CONSUME", "value": "false"} in env
+                assert off is (function.folder in consuming)
+
+
+def test_what_is_done_by_the_clock_never_sleeps() -> None:
+    least = {found["metadata"]["name"]: found["spec"]["minReplicaCount"] for found in kind("ScaledObject")}
+    assert least["alerts-worker"] == 1
+    assert least["post-processing"] == 0
 
 
 @pytest.mark.parametrize("function", stack.functions(), ids=lambda function: function.name)
 def test_it_is_the_same_function_everywhere(function: stack.Function) -> None:
-    (spec,) = [spec for found, spec in pods() if found["metadata"]["name"] == function.name]
-    (container,) = spec["containers"]
-    assert container["image"] == function.image
-    assert {item["name"]: item["value"] for item in container["env"]} == function.environment
-    assert container["resources"] == {"limits": function.limits, "requests": function.requests}
-    (projected,) = [volume["projected"] for volume in spec["volumes"] if "projected" in volume]
-    assert tuple(source["secret"]["name"] for source in projected["sources"]) == function.secrets
-    assert [port["containerPort"] for port in container["ports"]] == [8080]
+    names = (function.name, workloads.worker_name(function))
+    found_pods = [spec for found, spec in pods() if found["metadata"]["name"] in names]
+    assert found_pods
+    for spec in found_pods:
+        (container,) = spec["containers"]
+        assert container["image"] == function.image
+        env = {item["name"]: item["value"] for item in container["env"]}
+        env.pop("GTV_CONSUME", None)
+        assert env == function.environment
+        assert container["resources"] == {"limits": function.limits, "requests": function.requests}
+        (projected,) = [volume["projected"] for volume in spec["volumes"] if "projected" in volume]
+        assert tuple(source["secret"]["name"] for source in projected["sources"]) == function.secrets
+        assert [port["containerPort"] for port in container["ports"]] == [8080]
 
 
 # KEDA and NACK against the topology in the code
 
 
 def test_every_consumer_is_scaled_on_its_own_lag() -> None:
-    by_consumer = {found["spec"]["triggers"][0]["metadata"]["consumer"]: found for found in kind("ScaledObject")}
+    by_consumer = {
+        trigger["metadata"]["consumer"]: (found, trigger)
+        for found in kind("ScaledObject")
+        for trigger in found["spec"]["triggers"]
+    }
     assert set(by_consumer) == {row.durable for row in topology.CONSUMERS}
     deployments = {found["metadata"]["name"]: found for found in kind("Deployment")}
     for row in topology.CONSUMERS:
-        spec = by_consumer[row.durable]["spec"]
-        (trigger,) = spec["triggers"]
+        found, trigger = by_consumer[row.durable]
+        spec = found["spec"]
         # scalers/nats_jetstream_scaler.go: the schema knows the values only as texts.
         assert trigger["type"] == "nats-jetstream"
         assert set(trigger["metadata"]) == {
@@ -202,7 +245,7 @@ def test_every_consumer_is_scaled_on_its_own_lag() -> None:
         assert all(isinstance(value, str) for value in trigger["metadata"].values())
         assert trigger["metadata"]["stream"] == row.stream
         assert trigger["metadata"]["natsServerMonitoringEndpoint"].endswith(":8222")
-        assert spec["minReplicaCount"] == 0
+        assert spec["minReplicaCount"] in (0, 1)
         target = deployments[spec["scaleTargetRef"]["name"]]
         assert "replicas" not in target["spec"], "the autoscaler owns the number"
         assert spec["cooldownPeriod"] > config.ReaderSettings().passage_gap_s

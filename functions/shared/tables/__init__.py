@@ -4,6 +4,7 @@ Times are UTC. Ids of rows that people meet are time-ordered hex (`contracts.new
 and the key agree and a keyset cursor is cheap.
 """
 
+from functions.shared.tables.alerts import CLONED_LIST, Alert, AlertNotification, Hotlist, HotlistEntry, HotlistGroup
 from functions.shared.tables.audit import AuditCheckpoint, AuditHead, AuditRow
 from functions.shared.tables.base import PLATE, Table, Utc
 from functions.shared.tables.cameras import Camera, CameraSpan, Group
@@ -30,7 +31,10 @@ from functions.shared.tables.privacy import (
 )
 
 __all__ = [
+    "CLONED_LIST",
     "PLATE",
+    "Alert",
+    "AlertNotification",
     "ApiKey",
     "ApiKeyGroup",
     "AuditCheckpoint",
@@ -42,6 +46,9 @@ __all__ = [
     "Detection",
     "DoomedImage",
     "Group",
+    "Hotlist",
+    "HotlistEntry",
+    "HotlistGroup",
     "IdempotencyKey",
     "Lease",
     "LegalHold",
