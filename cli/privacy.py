@@ -40,7 +40,7 @@ def report(
         print_json(found)
         return
     say(f"[bold]{' / '.join(found['plates'])}[/]")
-    for name in ("detections", "corrections", "pictures", "holds", "lookups"):
+    for name in ("detections", "corrections", "alerts", "pictures", "holds", "lookups"):
         say(f"  {name}: {len(found[name])}")
     for place, number in found["elsewhere"].items():
         say(f"  {cell(place)}: {number}")

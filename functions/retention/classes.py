@@ -14,7 +14,8 @@ from functions.shared.config import FunctionSettings
 @dataclass(frozen=True)
 class DataClass:
     """`setting` names the days; "" where `fixed` days are not to be chosen (None: not by age). `by_camera`: groups of
-    cameras may keep it for another time than the platform."""
+    cameras may keep it for another time than the platform. `by_itself`: not retention deletes it, but the bus or the
+    room whose it is."""
 
     name: str
     what: str
@@ -23,12 +24,13 @@ class DataClass:
     basis: str
     fixed: int | None = None
     by_camera: bool = False
+    by_itself: bool = False
 
 
 _POLICY = "art. 7 III, 23: public policy of the city"
 _ACCOUNT = "art. 6 X, 37: record of processing"
 _RUN = "art. 7 III: needed to run the above"
-CLASSES: tuple[DataClass, ...] = (
+_CLASSES: tuple[DataClass, ...] = (
     DataClass(
         "detections", "passages: plate, time, camera, vehicle, and what each frame showed",
         "tables `detections`, `observations`", "retention_detections_days", _POLICY, by_camera=True,
@@ -43,11 +45,12 @@ CLASSES: tuple[DataClass, ...] = (
         "art. 6 V: accuracy of what is read", by_camera=True,
     ),
     DataClass(
-        "alerts", "alerts of hotlists, with what proves them", "tables of `alerts`", "retention_alerts_days", _POLICY,
+        "alerts", "alerts of hotlists; while one is kept, its passage and pictures are",
+        "tables `alerts`, `alert_notifications`", "retention_alerts_days", _POLICY,
     ),
     DataClass(
-        "deliveries", "what was sent to webhooks, and the answers", "tables of `webhooks`",
-        "retention_deliveries_days", _RUN,
+        "deliveries", "what was sent to webhooks, and the answers", "tables `webhook_deliveries`, `webhook_attempts`",
+        "webhook_keep_days", _RUN, by_itself=True,
     ),
     DataClass(
         "audit", "who did what and looked whom up, with the reason; plates looked up stand in it", "table `audit`",
@@ -67,12 +70,12 @@ CLASSES: tuple[DataClass, ...] = (
               fixed=1),
     DataClass("counts", "how much each person looked up", "table `lookup_counts`", "", _ACCOUNT, fixed=2),
     DataClass("spans", "when cameras could see and when not", "table `camera_spans`", "", _RUN, fixed=400),
-    DataClass("events", "events on the bus", "stream `EVENTS`", "", _RUN, fixed=7),
+    DataClass("events", "events on the bus", "stream `EVENTS`", "", _RUN, fixed=7, by_itself=True),
     DataClass("dead_letters", "messages that were given up, of frames also the picture", "stream `DEAD_LETTERS`", "",
-              _RUN, fixed=30),
+              _RUN, fixed=30, by_itself=True),
 )  # fmt: skip
-# What the bus lets go by itself.
-OF_THE_BUS = frozenset({"events", "dead_letters"})
+# A room that is not there keeps nothing: its setting is not there either.
+CLASSES = tuple(each for each in _CLASSES if not each.setting or each.setting in FunctionSettings.model_fields)
 BY_NAME = {each.name: each for each in CLASSES}
 
 
@@ -83,4 +86,4 @@ def default_days(each: DataClass, settings: FunctionSettings) -> int:
 
 def chosen(name: str) -> bool:
     """Whether the days of a class may be chosen."""
-    return name in BY_NAME and bool(BY_NAME[name].setting)
+    return name in BY_NAME and bool(BY_NAME[name].setting) and not BY_NAME[name].by_itself

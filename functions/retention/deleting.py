@@ -129,6 +129,8 @@ async def go_on(work: Run) -> None:
 async def _sweep(work: Run) -> None:
     context = work.context
     found = await policy.plans(context, now())
+    # Alerts first: the passages that prove them go in the same run.
+    found.sort(key=lambda plan: plan.of.name != "alerts")
     classes = work.report["classes"] = dict[str, Any]()
     for plan in found:
         latest = plan.cutoffs.latest
@@ -177,6 +179,8 @@ async def _sweep_rows(work: Run, plan: Plan, entry: dict[str, Any]) -> None:
             break
     async with work.context.db.read() as session:
         entry["held"] = await due.counted(session, spec, plan.cutoffs, held=True)
+        if spec.needed is not None:
+            entry["needed"] = await due.counted_needed(session, spec, plan.cutoffs)
 
 
 async def _sweep_images(work: Run, plan: Plan, entry: dict[str, Any]) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.shared.contracts import now
 from functions.shared.tables import (
+    Alert,
     CameraSpan,
     Correction,
     Detection,
@@ -57,7 +58,8 @@ Held = Callable[[], ColumnElement[bool]]
 
 @dataclass(frozen=True)
 class Rows:
-    """Rows of one table that are deleted whole. `at` orders and dates them; `pictures` are columns of keys."""
+    """Rows of one table that are deleted whole. `at` orders and dates them; `pictures` are columns of keys. `needed`:
+    others refer to the row, and it goes after them."""
 
     table: Any
     key: Sequence[Any]
@@ -65,6 +67,7 @@ class Rows:
     camera_id: Any = None
     pictures: Sequence[Any] = ()
     held: Held | None = None
+    needed: Held | None = None
 
 
 @dataclass
@@ -108,12 +111,34 @@ def correction_held() -> ColumnElement[bool]:
     )
 
 
+def alert_held() -> ColumnElement[bool]:
+    """That a legal hold keeps the alert: its plate, its camera, its passage, when it was seen."""
+    hold, row = LegalHold, Alert
+    return exists(
+        select(hold.id).where(
+            in_force(now()),
+            or_(hold.plate.is_(None), row.plate == hold.plate, row.plate == hold.twin),
+            or_(hold.camera_id.is_(None), hold.camera_id == row.camera_id),
+            or_(hold.detection_id.is_(None), hold.detection_id == row.detection_id),
+            or_(hold.seen_from.is_(None), row.seen_at >= hold.seen_from),
+            or_(hold.seen_to.is_(None), row.seen_at < hold.seen_to),
+        )
+    )
+
+
+def detection_needed() -> ColumnElement[bool]:
+    """That an alert proves itself by the passage; one that was withdrawn does not."""
+    of_passage = or_(Alert.detection_id == Detection.id, Alert.other_detection_id == Detection.id)
+    return exists(select(Alert.id).where(of_passage, Alert.state != "withdrawn"))
+
+
 DETECTIONS = Rows(
     Detection, (Detection.id,), Detection.started_at, Detection.camera_id,
-    (Detection.snapshot_key, Detection.plate_snapshot_key), detection_held,
+    (Detection.snapshot_key, Detection.plate_snapshot_key), detection_held, detection_needed,
 )  # fmt: skip
 # Whose rows are deleted whole, by class; pictures and the audit log go their own ways (`images`, `audit_check.cut`).
 ROWS: dict[str, Rows] = {
+    "alerts": Rows(Alert, (Alert.id,), Alert.raised_at, Alert.camera_id, held=alert_held),
     "detections": DETECTIONS,
     "corrections": Rows(
         Correction, (Correction.id,), Correction.created_at, Correction.camera_id, (Correction.plate_snapshot_key,),
@@ -134,7 +159,16 @@ ROWS: dict[str, Rows] = {
 
 def _condition(spec: Rows, cutoffs: Cutoffs, *, held: bool) -> ColumnElement[bool]:
     kept = false() if spec.held is None else spec.held()
-    return and_(cutoffs.due(spec.at, spec.camera_id), kept if held else not_(kept))
+    needed = false() if spec.needed is None else spec.needed()
+    return and_(cutoffs.due(spec.at, spec.camera_id), kept if held else not_(or_(kept, needed)))
+
+
+async def counted_needed(session: AsyncSession, spec: Rows, cutoffs: Cutoffs) -> int:
+    """Rows that are due and stay since others need them."""
+    if spec.needed is None:
+        return 0
+    asked = select(func.count()).select_from(spec.table)
+    return int(await session.scalar(asked.where(cutoffs.due(spec.at, spec.camera_id), spec.needed())) or 0)
 
 
 async def counted(session: AsyncSession, spec: Rows, cutoffs: Cutoffs, *, held: bool) -> int:

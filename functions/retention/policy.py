@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from functions.retention import repository
-from functions.retention.classes import CLASSES, OF_THE_BUS, DataClass, default_days
+from functions.retention.classes import CLASSES, DataClass, default_days
 from functions.retention.due import Cutoffs
 from functions.shared.config import FunctionSettings
 from functions.shared.context import Context
@@ -34,8 +34,7 @@ async def plans(context: Context, at: datetime) -> list[Plan]:
     """How each class that retention deletes stands at a time."""
     async with context.db.read() as session:
         found, cameras = await repository.rules(session), await repository.cameras(session)
-    made = {each.name: _plan(each, context.settings, found, cameras, at) for each in CLASSES}
-    return [each for name, each in made.items() if name not in OF_THE_BUS]
+    return [_plan(each, context.settings, found, cameras, at) for each in CLASSES if not each.by_itself]
 
 
 def _plan(

@@ -180,6 +180,7 @@ class SubjectReport(BaseModel):
     complete: bool = Field(description="false: there was more than one answer holds; ask for the rest by search")
     detections: list[dict[str, Any]]
     corrections: list[dict[str, Any]]
+    alerts: list[dict[str, Any]]
     pictures: list[Picture]
     holds: list[HoldView]
     lookups: list[dict[str, Any]] = Field(description="rows of the audit log that name the plate")

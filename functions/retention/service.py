@@ -97,7 +97,7 @@ def _require_chosen(name: str) -> None:
     if name not in BY_NAME:
         raise NotFound("there is no such class of data")
     if not chosen(name):
-        raise InvalidInput(f"the days of {name} are fixed", field="class_name")
+        raise InvalidInput(f"the days of {name} are fixed, or a setting's alone", field="class_name")
 
 
 async def _require_group(session: Any, name: str, group_id: str) -> None:

@@ -48,12 +48,13 @@ async def report(context: Context, who: Principal, asked: SubjectRequest) -> Sub
         seen = await subject_rows.detections(session, plates, MOST + 1)
         frames = await subject_rows.observations(session, [row.id for row in seen[:MOST]])
         corrections = await subject_rows.corrections(session, plates, MOST + 1)
+        alerts = await subject_rows.alerts(session, plates, MOST + 1)
         lookups = await subject_rows.looked_up(session, plates, [row.id for row in seen[:MOST]], MOST + 1)
         answer = SubjectReport(
             plates=plates, made_at=now(),
-            complete=max(len(seen), len(corrections), len(lookups)) <= MOST,
+            complete=max(len(seen), len(corrections), len(alerts), len(lookups)) <= MOST,
             detections=[fields(row) | {"observations": []} for row in seen[:MOST]],
-            corrections=[fields(row) for row in corrections[:MOST]],
+            corrections=[fields(row) for row in corrections[:MOST]], alerts=[fields(row) for row in alerts[:MOST]],
             pictures=[*_pictures(seen[:MOST]), *_corrections_pictures(corrections[:MOST])],
             holds=[service.hold_view(row) for row in await subject_rows.holds_on(session, plates)],
             lookups=lookups[:MOST], elsewhere=await subject_rows.elsewhere(session, plates),
@@ -68,7 +69,8 @@ async def report(context: Context, who: Principal, asked: SubjectRequest) -> Sub
 
 def fields(row: Table) -> dict[str, Any]:
     """A row as JSON-ready facts, by its columns; keys of the store are not for others."""
-    found = {column.key: getattr(row, column.key) for column in row.__table__.columns}
+    # What the database computes says nothing more, and is not fetched with the row.
+    found = {one.key: getattr(row, one.key) for one in row.__table__.columns if one.computed is None}
     return {
         name: chain.moment(value) if isinstance(value, datetime) else value
         for name, value in found.items()
@@ -181,13 +183,17 @@ async def _erase(
         frames = await subject_rows.observations(session, ids)
         corrections = {row.id: row for row in await subject_rows.corrections(session, plates, MOST)}
         corrections |= {row.id: row for row in await subject_rows.corrections_of(session, ids)}
-        rows: list[Table] = [*mine, *frames, *corrections.values()]
+        alerts = await subject_rows.alerts(session, plates, MOST)
+        rows: list[Table] = [*mine, *frames, *corrections.values(), *alerts]
         proof = [_row_proof(row) for row in rows]
         keys = await subject_rows.erase_detections(session, ids, doom)
         keys |= await subject_rows.erase_corrections(session, list(corrections.values()), doom)
+        await subject_rows.erase_alerts(session, alerts)
         await subject_rows.mask_misread(session, others, plates)
         counts = {"detections": len(mine), "observations": len(frames), "corrections": len(corrections),
-                  "misread": len(others)} | await subject_rows.erase_messages(session, plates)  # fmt: skip
+                  "alerts": len(alerts), "misread": len(others)}  # fmt: skip
+        counts |= await subject_rows.erase_messages(session, plates)
+        counts |= await subject_rows.erase_deliveries(session, plates)
         proof += [{"of": "picture", "id": key, "sha256": pictures.get(key, "not read")} for key in sorted(keys)]
         digest = hashlib.sha256(json.dumps(proof, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
         details = {"run_id": work.id, "counts": counts, "pictures": len(keys), "proof_sha256": digest}

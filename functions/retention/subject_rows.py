@@ -13,6 +13,7 @@ from functions.retention.due import Doom, correction_held, detection_held, in_fo
 from functions.shared import chain, lookups
 from functions.shared.contracts import now
 from functions.shared.tables import (
+    Alert,
     AuditRow,
     Correction,
     Detection,
@@ -28,7 +29,10 @@ from functions.shared.tables import (
 # Ids of one question.
 _CHUNK = 500
 # Tables whose rows on a plate are found one by one; of any other its columns named after plates are counted.
-_OWN = frozenset({"detections", "observations", "corrections", "audit", "legal_holds"})
+_OWN = frozenset({"detections", "observations", "corrections", "alerts", "audit", "legal_holds"})
+# Texts that hold plates under another name, and bodies that hold them somewhere.
+_NAMES = ("plate", "pattern")
+_BODIES = (("webhook_deliveries", "event"),)
 
 
 def of_plates(plates: Sequence[str]) -> ColumnElement[bool]:
@@ -62,6 +66,28 @@ async def observations(session: AsyncSession, ids: Sequence[str]) -> list[Passag
 async def corrections(session: AsyncSession, plates: Sequence[str], limit: int) -> list[Correction]:
     asked = select(Correction).where(corrected(plates)).order_by(Correction.created_at, Correction.id)
     return list(await session.scalars(asked.limit(limit)))
+
+
+async def alerts(session: AsyncSession, plates: Sequence[str], limit: int) -> list[Alert]:
+    asked = select(Alert).where(Alert.plate.in_(plates)).order_by(Alert.raised_at, Alert.id)
+    return list(await session.scalars(asked.limit(limit)))
+
+
+async def erase_alerts(session: AsyncSession, rows: Sequence[Alert]) -> None:
+    """With the notes of who was told of them."""
+    for part in _parts([row.id for row in rows]):
+        await session.execute(delete(Alert).where(Alert.id.in_(part)))
+
+
+async def erase_deliveries(session: AsyncSession, plates: Sequence[str]) -> dict[str, int]:
+    """Delete what waits to be handed on, or could be once more, that says one of the plates."""
+    counts = {}
+    for name, column in _BODIES:
+        table = Table.metadata.tables.get(name)
+        if table is not None:
+            gone = delete(table).where(_says(table.c[column], plates)).returning(table.c.id)
+            counts[name] = len((await session.execute(gone)).all())
+    return counts
 
 
 async def looked_up(
@@ -116,7 +142,8 @@ async def elsewhere(session: AsyncSession, plates: Sequence[str]) -> dict[str, i
     found = {}
     for table in Table.metadata.sorted_tables:
         for column in table.columns if table.name not in _OWN else ():
-            if "plate" not in column.name or not isinstance(column.type, String):
+            named = any(name in column.name for name in _NAMES)
+            if not named or not isinstance(column.type, String):
                 continue
             number = await session.scalar(select(func.count()).select_from(table).where(column.in_(plates)))
             if number:
@@ -129,6 +156,7 @@ async def remaining(session: AsyncSession, plates: Sequence[str]) -> dict[str, i
     asked = {
         "detections": select(func.count()).select_from(Detection).where(or_(of_plates(plates), misread(plates))),
         "corrections": select(func.count()).select_from(Correction).where(corrected(plates)),
+        "alerts": select(func.count()).select_from(Alert).where(Alert.plate.in_(plates)),
         "outbox": select(func.count()).select_from(OutboxMessage).where(_says(OutboxMessage.body, plates)),
         "idempotency_keys": select(func.count()).select_from(IdempotencyKey).where(
             _says(IdempotencyKey.response, plates)

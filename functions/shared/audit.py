@@ -52,7 +52,8 @@ async def record(vault: Vault, session: AsyncSession, who: Principal | str, act:
     head = await _head(session)
     row = _append(vault, session, head, who, act)
     if isinstance(who, Principal) and act.action in lookups.ACTIONS:
-        for over in await lookups.count(session, who.user_id, who.username, act.details.get("plates")):
+        shown = act.details.get("plates", act.details.get("found"))
+        for over in await lookups.count(session, who.user_id, who.username, shown):
             _alarm(vault, session, head, over)
     await session.flush()
     return row

@@ -174,9 +174,6 @@ class FunctionSettings(Settings):
     retention_alerts_days: int = Field(
         180, ge=0, description="days that alerts are kept, with their passages; 0: for ever"
     )
-    retention_deliveries_days: int = Field(
-        30, ge=0, description="days that deliveries to webhooks are kept; 0: for ever"
-    )
     retention_audit_days: int = Field(1825, ge=0, description="days that the audit log is kept; 0: for ever")
     retention_audit_archive: bool = Field(
         False, description="keep what retention cuts off the audit log as files in the store (audit/)"

@@ -26,7 +26,7 @@ ALARM = "privacy.bulk_lookups"
 # Acts by which a person learns where a vehicle was.
 ACTIONS = frozenset({
     "detections.search", "detections.show", "detections.route", "detections.companions", "detections.export",
-    "detections.evidence", "detections.reveal", "privacy.report",
+    "detections.evidence", "detections.reveal", "privacy.report", "hotlists.preview", "alerts.search",
 })  # fmt: skip
 PLATES_OF_ONE = 20
 SPAN = timedelta(minutes=5)

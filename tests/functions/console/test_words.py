@@ -30,7 +30,7 @@ FAMILIES = {
     "import.mode": ["all", "valid"],
     "match": [*(kind + end for kind in ("exact", "prefix", "wildcard") for end in ("", ".help"))],
     "nav": ["live", "search", "cameras", "groups", "privacy", "audit"],
-    "class": [each.name for each in CLASSES] + ["erased", "orphans"],
+    "class": [each.name for each in CLASSES] + ["erased", "orphans", "deliveries"],
     "run": ["run", "reconcile", "erase"],
     "run.state": ["running", "done", "failed", "stopped"],
     "subject": ["detections", "pictures", "corrections", "lookups", "holds"],

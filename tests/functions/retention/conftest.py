@@ -17,11 +17,29 @@ from functions.shared.config import FunctionSettings
 from functions.shared.context import Context
 from functions.shared.contracts import new_id, now
 from functions.shared.store import image_key
-from functions.shared.tables import Camera, Correction, Detection, Group, PassageObservation
+from functions.shared.tables import Alert, Camera, Correction, Detection, Group, PassageObservation
 from tests.functions.serving import Served, quick_hashes, serve
 
 PASSWORD = "Quarto-Verde-77-Onibus"
 PICTURE = b"\xff\xd8 a picture of some bytes \xff\xd9"
+
+
+def both(test: Any) -> Any:
+    """A test whose SQL may differ by database runs on both, any other on SQLite alone."""
+    test.on_both = True
+    return test
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if getattr(metafunc.function, "on_both", False):
+        metafunc.parametrize("database_url", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture
+def database_url(request: pytest.FixtureRequest) -> str:
+    kind = getattr(request, "param", "sqlite")
+    url: str = request.getfixturevalue("sqlite_url" if kind == "sqlite" else "postgres_url")
+    return url
 
 
 @pytest.fixture(autouse=True)
@@ -113,6 +131,18 @@ async def correction(
         id=new_id(), detection_id=row.id, camera_id=row.camera_id, created_at=at, created_by="maria", source="person",
         plate_before=before, plate_after=after, plate_snapshot_key=key,
     )  # fmt: skip
+    await add(context, made)
+    return made
+
+
+async def alert(context: Context, row: Detection, days: float = 1.0, **other: Any) -> Alert:
+    at = now() - timedelta(days=days)
+    values: dict[str, Any] = {
+        "id": new_id(), "hotlist_id": new_id(), "kind": "watch", "list_name": "stolen", "priority": 50,
+        "reason": "stolen", "camera_id": row.camera_id, "detection_id": row.id, "seen_at": at, "plate": row.plate,
+        "uncertain": False, "details": {}, "state": "open", "raised_at": at, "correlation_id": "c",
+    }  # fmt: skip
+    made = Alert(**{**values, **other})
     await add(context, made)
     return made
 

@@ -13,8 +13,17 @@ from functions.retention import deleting, due, watch
 from functions.shared.contracts import now
 from functions.shared.errors import Conflict, StoreUnavailable
 from functions.shared.store import FolderStore
-from functions.shared.tables import AuditRow, Correction, Detection, DoomedImage, LegalHold, PassageObservation, User
-from tests.functions.retention.conftest import another, camera, correction, passage, pictures
+from functions.shared.tables import (
+    Alert,
+    AuditRow,
+    Correction,
+    Detection,
+    DoomedImage,
+    LegalHold,
+    PassageObservation,
+    User,
+)
+from tests.functions.retention.conftest import alert, another, both, camera, correction, passage, pictures
 from tests.functions.serving import Served
 
 RUNS = "/api/retention/runs"
@@ -38,6 +47,7 @@ async def plates(served: Served) -> list[str]:
         return sorted(await session.scalars(select(Detection.plate)))
 
 
+@both
 async def test_passages_go_with_their_pictures_when_their_time_is_over(served: Served) -> None:
     await passage(served.context, "OLD1A11", 31)
     kept = await passage(served.context, "NEW1A11", 29)
@@ -62,6 +72,7 @@ async def test_a_dry_run_counts_and_deletes_nothing(served: Served) -> None:
     assert await plates(served) == ["OLD1A11"]
 
 
+@both
 async def test_pictures_may_go_before_their_passage(served: Served) -> None:
     await passage(served.context, "ABC1D23", 20)
     await passage(served.context, "NEW1D23", 3)
@@ -77,6 +88,7 @@ async def test_pictures_may_go_before_their_passage(served: Served) -> None:
     assert (await run(served))["report"]["classes"]["images"]["images"] == 0
 
 
+@both
 async def test_a_group_may_keep_for_another_time(served: Served) -> None:
     await camera(served.context, "gate", "north")
     await camera(served.context, "yard", "south")
@@ -125,6 +137,7 @@ async def hold(served: Served, **body: Any) -> Any:
     return answer.json()
 
 
+@both
 async def test_a_hold_keeps_a_plate_and_its_twin_with_their_pictures(served: Served) -> None:
     await passage(served.context, "ABC1234", 90)
     await passage(served.context, "ABC1C34", 80)
@@ -143,6 +156,7 @@ async def test_a_hold_keeps_a_plate_and_its_twin_with_their_pictures(served: Ser
     assert pictures(served.context) == set()
 
 
+@both
 async def test_holds_by_camera_passage_and_time(served: Served) -> None:
     await camera(served.context, "gate")
     one = await passage(served.context, "AAA1A11", 60)
@@ -168,6 +182,7 @@ async def test_a_hold_ends_by_itself(served: Served) -> None:
     assert await plates(served) == []
 
 
+@both
 async def test_a_hold_keeps_a_correction_too(served: Served) -> None:
     row = await passage(served.context, "ABC1D23", 200)
     await correction(served.context, row, "ABC1D28", "ABC1D23", 199)
@@ -212,6 +227,7 @@ async def test_holds_are_listed_by_pages_and_made_once(served: Served) -> None:
     assert (await served.client.get(HOLDS, params={"cursor": "nonsense"})).status_code == 422
 
 
+@both
 async def test_a_store_that_is_away_leaves_nothing_unknown_and_the_next_run_goes_on(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,6 +287,7 @@ async def test_pictures_that_cannot_be_deleted_are_named_and_tried_again(
     assert pictures(served.context) == set()
 
 
+@both
 async def test_one_process_runs_at_a_time_and_a_dead_ones_lease_ends(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -289,6 +306,7 @@ async def test_one_process_runs_at_a_time_and_a_dead_ones_lease_ends(
     assert left["state"] == "stopped"
 
 
+@both
 async def test_many_that_start_at_once_delete_once(served: Served) -> None:
     for _ in range(6):
         await passage(served.context, "OLD1A11", 31, pictures=False)
@@ -299,6 +317,7 @@ async def test_many_that_start_at_once_delete_once(served: Served) -> None:
     assert sum(item["report"]["classes"]["detections"]["rows"] for item in reports) == 6
 
 
+@both
 async def test_batches_go_on_to_the_end(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deleting, "BATCH", 2)
     monkeypatch.setattr(deleting, "IMAGES", 3)
@@ -309,6 +328,7 @@ async def test_batches_go_on_to_the_end(served: Served, monkeypatch: pytest.Monk
     assert pictures(served.context) == set()
 
 
+@both
 async def test_runs_are_in_the_log_and_listed(served: Served) -> None:
     await passage(served.context, "OLD1A11", 31)
     await run(served, dry_run=True)
@@ -323,12 +343,36 @@ async def test_runs_are_in_the_log_and_listed(served: Served) -> None:
 
 async def test_every_class_that_is_not_the_buss_is_swept(served: Served) -> None:
     """A class without a way to delete it would be promised in the README and kept for ever."""
-    from functions.retention.classes import CLASSES, OF_THE_BUS
+    from functions.retention.classes import CLASSES
 
-    others = {"images", "audit"} | OF_THE_BUS
-    # Rooms of their own bring these along.
-    waiting = {"alerts", "deliveries"}
-    assert {each.name for each in CLASSES} - others - waiting == set(due.ROWS) - waiting
+    assert {each.name for each in CLASSES if not each.by_itself} - {"images", "audit"} == set(due.ROWS)
+
+
+@both
+async def test_an_alert_keeps_its_passage_and_pictures_for_as_long_as_itself(served: Served) -> None:
+    one = await passage(served.context, "HIT1A11", 60)
+    await alert(served.context, one, 60)
+    two = await passage(served.context, "OFF1A11", 60)
+    await alert(served.context, two, 60, state="withdrawn")
+    found = await run(served)
+    assert await plates(served) == ["HIT1A11"]
+    assert len(pictures(served.context)) == 4
+    assert found["report"]["classes"]["detections"]["needed"] == 1
+    body = {"days": 45, "reason": "decree 3"}
+    assert (await served.client.put("/api/retention/policy/alerts", json=body)).status_code == 200
+    found = await run(served)
+    assert found["report"]["classes"]["alerts"]["rows"] == 2
+    assert await plates(served) == []
+    assert pictures(served.context) == set()
+
+
+async def test_a_hold_keeps_an_alert(served: Served) -> None:
+    one = await passage(served.context, "HIT1A11", 200)
+    await alert(served.context, one, 200)
+    await hold(served, plate="HIT1A11")
+    found = await run(served)
+    assert found["report"]["classes"]["alerts"]["held"] == 1
+    assert await count(served, Alert) == 1
 
 
 async def test_only_administrators_of_all_groups_may(served: Served) -> None:

@@ -25,7 +25,7 @@ from functions.shared.tables import (
     PassageObservation,
     ProcessedFrame,
 )
-from tests.functions.retention.conftest import PICTURE, add, correction, passage, pictures
+from tests.functions.retention.conftest import PICTURE, add, alert, both, correction, passage, pictures
 from tests.functions.serving import Served
 
 REPORT, ERASE = "/api/privacy/report", "/api/privacy/erase"
@@ -37,6 +37,7 @@ async def everything_on(served: Served, plate: str, twin: str) -> tuple[Detectio
     one = await passage(served.context, plate, 3)
     other = await passage(served.context, twin, 200)
     await correction(served.context, one, plate[:-1] + "0", plate, 3)
+    await alert(served.context, one)
     at = now()
     event = DetectionRecorded(
         camera_id="gate", detection_id=one.id, started_at=at, ended_at=at, final=True, plate=plate, plate_read=plate
@@ -61,6 +62,7 @@ async def everything_on(served: Served, plate: str, twin: str) -> tuple[Detectio
     return one, other
 
 
+@both
 async def test_the_report_names_everything_that_is_stored(served: Served) -> None:
     one, other = await everything_on(served, "ABC1234", "ABC1C34")
     await passage(served.context, "XYZ1C34", 1)
@@ -71,6 +73,7 @@ async def test_the_report_names_everything_that_is_stored(served: Served) -> Non
     assert [item["id"] for item in found["detections"]] == [other.id, one.id]
     assert [len(item["observations"]) for item in found["detections"]] == [2, 2]
     assert [item["plate_after"] for item in found["corrections"]] == ["ABC1234"]
+    assert [item["detection_id"] for item in found["alerts"]] == [one.id]
     assert len(found["pictures"]) == 5
     assert [(item["actor"], item["action"]) for item in found["lookups"]] == [
         ("maria", "detections.search"), ("joao", "detections.show"),
@@ -99,6 +102,7 @@ async def places_that_say(served: Served, *plates: str) -> list[str]:
     return found
 
 
+@both
 async def test_an_erasure_leaves_nothing_and_proves_it(served: Served) -> None:
     await everything_on(served, "ABC1234", "ABC1C34")
     kept = await passage(served.context, "XYZ1C34", 1)
@@ -107,8 +111,8 @@ async def test_an_erasure_leaves_nothing_and_proves_it(served: Served) -> None:
     assert answer.status_code == 200, answer.text
     found = answer.json()
     assert found["counts"] == {
-        "detections": 2, "observations": 4, "corrections": 1, "misread": 0, "outbox": 1, "idempotency_keys": 1,
-        "processed_frames": 1, "legal_holds": 0, "pictures": 9,
+        "detections": 2, "observations": 4, "corrections": 1, "alerts": 1, "misread": 0, "outbox": 1,
+        "idempotency_keys": 1, "processed_frames": 1, "legal_holds": 0, "pictures": 9,
     }  # fmt: skip
     assert set(found["remaining"].values()) == {0}
     assert await places_that_say(served, "ABC1234", "ABC1C34") == []
@@ -143,6 +147,7 @@ async def test_a_dry_run_counts_and_changes_nothing(served: Served) -> None:
     assert (await served.client.get("/api/retention/runs", params={"kind": "erase"})).json()["items"] == []
 
 
+@both
 async def test_a_legal_hold_refuses_and_says_which(served: Served) -> None:
     await everything_on(served, "ABC1234", "ABC1C34")
     at = now() - timedelta(days=3)
@@ -166,6 +171,7 @@ async def test_a_legal_hold_refuses_and_says_which(served: Served) -> None:
     assert await places_that_say(served, "ABC1234", "ABC1C34") == []
 
 
+@both
 async def test_another_vehicle_that_was_taken_for_the_plate_only_forgets_it(served: Served) -> None:
     row = await passage(
         served.context, "XYZ9A99", 1, plate_read="ABC1D23", corrected=True,
