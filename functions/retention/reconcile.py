@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, or_, select, update
+from sqlalchemy import ColumnElement, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.retention.due import Doom
@@ -65,9 +65,9 @@ async def look(context: Context, span: Span, mend: Mend) -> dict[str, Any]:
     """Compare the days of a span; counts and examples of what does not agree."""
     found = Found()
     for kind in KINDS:
-        async for day in _days(context, kind):
-            if span.holds(day):
-                await _look_at_day(context, kind, day, found, mend)
+        days = {day async for day in _days(context, kind)} | await _days_of_rows(context, kind, span)
+        for day in sorted(day for day in days if span.holds(day)):
+            await _look_at_day(context, kind, day, found, mend)
     return vars(found)
 
 
@@ -79,6 +79,18 @@ async def _days(context: Context, kind: str) -> AsyncIterator[datetime]:
                     yield datetime(int(year), int(month), int(day), tzinfo=UTC)
                 except ValueError:
                     log.warning("strange_folder", place=f"{kind}/{year}/{month}/{day}"[:100])
+
+
+async def _days_of_rows(context: Context, kind: str, span: Span) -> set[datetime]:
+    """Days since the oldest row: a day whose whole folder is gone has rows all the same."""
+    oldest = select(func.min(Correction.created_at if kind == "corrections" else Detection.started_at))
+    async with context.db.read() as session:
+        first: datetime | None = await session.scalar(oldest)
+    if first is None:
+        return set()
+    begin = max(first, span.since) if span.since is not None else first
+    day = begin.replace(hour=0, minute=0, second=0, microsecond=0)
+    return {day + timedelta(days=number) for number in range((now() - day).days + 1)}
 
 
 async def _look_at_day(context: Context, kind: str, day: datetime, found: Found, mend: Mend) -> None:
