@@ -28,15 +28,19 @@ def places(size: tuple[int, int], shown: Box, plates: Sequence[Box]) -> list[Pla
     in pixels of the picture, with some room around. Boxes are in pixels of the frame."""
     aside, above = (shown[2] - shown[0]) * MARGIN, (shown[3] - shown[1]) * MARGIN
     left, top = int(max(0.0, shown[0] - aside)), int(max(0.0, shown[1] - above))
-    across, down = math.ceil(shown[2] + aside) - left, math.ceil(shown[3] + above) - top
-    # The frame's edge may have cut the picture on one side; the other then tells how much it was shrunk.
-    scale = min(1.0, max(size[0] / max(1, across), size[1] / max(1, down)))
+    least = most = 1.0
+    if max(size) >= LONGEST_SIDE:
+        # It was shrunk, nobody wrote down by how much, and the frame's edges may have cut it: between what a whole cut
+        # and what one that ends with the vehicle would have been shrunk by. All of that is painted over.
+        across, down = math.ceil(shown[2] + aside) - left, math.ceil(shown[3] + above) - top
+        least = min(1.0, max(size[0] / max(1, across), size[1] / max(1, down)))
+        most = min(1.0, size[0] / max(1.0, shown[2] - left), size[1] / max(1.0, shown[3] - top))
     found = []
     for x1, y1, x2, y2 in plates:
         wide, high = (x2 - x1) * AROUND, (y2 - y1) * AROUND
         place = (
-            max(0, math.floor((x1 - wide - left) * scale)), max(0, math.floor((y1 - high - top) * scale)),
-            min(size[0], math.ceil((x2 + wide - left) * scale)), min(size[1], math.ceil((y2 + high - top) * scale)),
+            max(0, math.floor((x1 - wide - left) * least)), max(0, math.floor((y1 - high - top) * least)),
+            min(size[0], math.ceil((x2 + wide - left) * most)), min(size[1], math.ceil((y2 + high - top) * most)),
         )  # fmt: skip
         if place[0] < place[2] and place[1] < place[3]:
             found.append(place)
