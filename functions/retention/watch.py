@@ -99,7 +99,11 @@ async def _again(work: Callable[[Context], Awaitable[object]], context: Context,
 
 @contextlib.asynccontextmanager
 async def worker(context: Context) -> AsyncIterator[None]:
-    """Runs beside requests. Many processes may: a lease lets one delete, a row says what was told."""
+    """Runs beside requests. Many processes may: a lease lets one delete, a row says what was told. Where GTV_CONSUME
+    is off, a CronJob runs `functions.retention.once`."""
+    if not context.settings.consume:
+        yield
+        return
     tasks = [
         asyncio.create_task(_again(run_if_due, context, RUNS_EVERY_S), name="retention-runs"),
         asyncio.create_task(_again(look_at_disks, context, DISKS_EVERY_S), name="retention-disks"),

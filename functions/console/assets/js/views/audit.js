@@ -129,7 +129,7 @@ function makeForm(params) {
   const alarms = h("a", { class: "button", href: `#/audit${queryOf({ action: ALARM })}` }, t("audit.alarms"));
   const element = h("form", { class: "search-form", role: "search" },
     field(t("audit.who"), actor), field(t("audit.what"), action), field(t("audit.subject"), subject),
-    field(t("search.from"), from, null, "wide"), field(t("search.to"), to, null, "wide"),
+    field(t("search.from"), from), field(t("search.to"), to),
     h("div", { class: "search-buttons" }, h("button", { class: "primary", type: "submit" }, t("audit.filter")), clear, alarms));
   return {
     element,

@@ -73,9 +73,9 @@ async function drawPolicy(body, again) {
   fill(body, plainTable(t("privacy.policy"), [t("privacy.class"), t("privacy.kept"), t("privacy.by.group"), t("privacy.basis"), t("camera.actions")],
     page.items.map((item) => h("tr", { data: { name: item.name } },
       h("td", { class: "cell-name" }, h("strong", {}, maybe(`class.${item.name}`, item.name)), h("code", {}, item.where.replaceAll("`", ""))),
-      h("td", {}, days(item.days)),
+      h("td", {}, item.days === 0 && !item.setting ? t("privacy.until.removed") : days(item.days)),
       h("td", {}, item.groups.map((one) => h("div", {}, `${groups.name(one.group_id)}: ${days(one.days)}`))),
-      h("td", { class: "muted" }, item.basis),
+      h("td", { class: "muted" }, item.basis.split(":")[0]),
       h("td", { class: "cell-actions" }, item.setting && h("button", {
         type: "button", class: "small", "aria-label": `${t("camera.edit")}: ${maybe(`class.${item.name}`, item.name)}`, on: { click: () => policyDialog(item, again) },
       }, t("camera.edit")))))));
