@@ -129,6 +129,18 @@ class Client:
         """The bytes of an answer, a picture's as a rule. Raises the error that the answer stands for."""
         return self._authorized("GET", path, {"params": params}).content
 
+    def parts(self, path: str, **params: Any) -> Iterator[bytes]:
+        """The bytes of a long answer as they come. Raises the error that the answer stands for."""
+        given = {name: value for name, value in params.items() if value is not None}
+        timeout = httpx.Timeout(120.0, connect=5.0)
+        with self._translated(), self._http.stream(
+            "GET", path, params=given, headers=self._bearer(), timeout=timeout
+        ) as answer:  # fmt: skip
+            if answer.status_code >= 400:
+                answer.read()
+                raise error_of(answer)
+            yield from answer.iter_bytes()
+
     def picture(self, path: str, **params: Any) -> bytes | None:
         """A picture's bytes; None where there is none (any more)."""
         try:

@@ -26,11 +26,11 @@ def rotate(ctx: typer.Context, as_json: AsJson = False) -> None:
         hooks = client.call("POST", "/api/hotlists/keys/rotate", slow=True)
         webhooks = client.call("POST", "/api/webhooks/keys/rotate", slow=True)
         signing = client.call("POST", "/api/auth/keys/rotate", slow=True)
+        sealed = client.call("POST", "/api/auth/audit/keys/rotate", slow=True)["sealed"]
     if as_json:
         counts = {"cameras": cameras, "hooks": hooks, "webhooks": webhooks}
-        print_json(
-            {f"{name}_encrypted": made["encrypted"] for name, made in counts.items()} | {"signing_key": signing["kid"]}
-        )
+        encrypted = {f"{name}_encrypted": made["encrypted"] for name, made in counts.items()}
+        print_json(encrypted | {"signing_key": signing["kid"], "audit_seals": sealed})
     else:
         say(
             f"{cameras['encrypted']} camera addresses, {hooks['encrypted']} hooks of hotlists and the secrets of "

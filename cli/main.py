@@ -11,7 +11,22 @@ from typing import Annotated, cast
 
 import typer
 
-from cli import account, alerts, aliases, cameras, db, detections, groups, hotlists, keys, status, webhooks
+from cli import (
+    account,
+    alerts,
+    aliases,
+    audit,
+    cameras,
+    db,
+    detections,
+    groups,
+    hotlists,
+    keys,
+    privacy,
+    retention,
+    status,
+    webhooks,
+)
 from cli.lazy import Later, group_of
 from cli.output import print_error
 from cli.state import DEFAULT_URL, Root
@@ -64,6 +79,9 @@ app.add_typer(detections.app, name="detections")
 app.add_typer(hotlists.app, name="hotlists")
 app.add_typer(alerts.app, name="alerts")
 app.add_typer(webhooks.app, name="webhooks")
+app.add_typer(audit.app, name="audit")
+app.add_typer(retention.app, name="retention")
+app.add_typer(privacy.app, name="privacy")
 app.command("status")(status.status)
 app.add_typer(db.app, name="db")
 app.add_typer(keys.app, name="keys")

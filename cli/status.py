@@ -10,7 +10,7 @@ from cli.output import AsJson, local_time, print_json, print_table, say
 from cli.state import api
 from functions.shared.exits import UNAVAILABLE
 
-PARTS = ("database", "bus", "capture", "inference")
+PARTS = ("database", "bus", "capture", "inference", "disk")
 
 
 def status(ctx: typer.Context, as_json: AsJson = False) -> None:

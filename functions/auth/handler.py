@@ -1,107 +1,93 @@
-"""The outside of `auth`: /api/auth."""
+"""The outside of `auth`: /api/auth. People and keys are in `handler_people`, sign-in by OIDC in `handler_oidc`."""
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import Request, Response
 from fastapi.responses import JSONResponse
 
-from functions.auth import keys, service
-from functions.auth.keys import Pair
-from functions.auth.schemas import (
-    Login,
-    Me,
-    PasswordChange,
-    Refresh,
-    Session,
-    UserCreate,
-    UserPage,
-    UserUpdate,
-    UserView,
+from functions.auth import (
+    first_start,
+    handler_oidc,  # noqa: F401  # its routes
+    handler_people,  # noqa: F401  # its routes
+    keys,
+    oidc,
+    routing,
+    service,
+    sessions,
 )
+from functions.auth.cookies import end_cookies, origin_of, session_answer
+from functions.auth.schemas import KeyRotation, Login, Me, PasswordChange, Refresh, Session, SignInWays
 from functions.shared.context import Context
 from functions.shared.errors import Forbidden
-from functions.shared.idempotency import OPENAPI, attempt_of
-from functions.shared.tables import User
 from functions.shared.web import ACCESS_COOKIE, COOKIE_HEADER, REFRESH_COOKIE, Ctx, Startup, Who, create_app
 
-router = APIRouter(prefix="/api/auth", tags=["auth"])
-startup: list[Startup] = [keys.ensure_keys, service.ensure_admin]
-ACCESS_PATH, REFRESH_PATH = "/api", "/api/auth"
+router = routing.router
 
 
-@router.post("/login", response_model_exclude_none=True)
+async def _check_oidc(context: Context) -> None:
+    await oidc.check_settings(context)
+
+
+startup: list[Startup] = [_check_oidc, keys.ensure_keys, first_start.ensure_admin]
+
+
+@router.get("/ways")
+async def ways(context: Ctx) -> SignInWays:
+    """How one may sign in here."""
+    settings = context.settings
+    return SignInWays(oidc=settings.oidc_name if oidc.enabled(settings) else None)
+
+
+@router.post("/login", response_model_exclude_unset=True)
 async def login(body: Login, request: Request, response: Response, context: Ctx) -> Session:
     """Sign in with a name and a password; a token pair, or cookies for a browser (`session: "cookie"`)."""
-    user, pair = await service.login(context, body.username, body.password.get_secret_value(), _address(request))
-    return _session(context, response, user, pair, cookie=body.session == "cookie")
+    signed = await service.login(context, body.username, body.password.get_secret_value(), origin_of(request))
+    return await session_answer(context, response, signed, cookie=body.session == "cookie")
 
 
-@router.post("/refresh", response_model_exclude_none=True)
+@router.post("/refresh", response_model_exclude_unset=True)
 async def refresh(request: Request, response: Response, context: Ctx, body: Refresh | None = None) -> Session:
     """Change a refresh token (in the body, else the cookie) for a new pair. Each holds for one use."""
     token, cookie = _refresh_token(request, body)
     user, pair = await service.refresh(context, token)
-    return _session(context, response, user, pair, cookie=cookie)
+    return await session_answer(context, response, service.SignedIn(user, pair, ""), cookie=cookie)
 
 
 @router.post("/logout", status_code=204)
 async def logout(request: Request, response: Response, context: Ctx, body: Refresh | None = None) -> None:
-    """End the session of a refresh token and take its cookies away."""
+    """End the session of a refresh token, else of the access token, and take its cookies away. Both stop at once."""
     token, cookie = _refresh_token(request, body)
-    await service.logout(context, token)
+    if token:
+        await sessions.logout(context, token, "refresh")
+    else:
+        await sessions.logout(context, _bearer(request), "access")
     if cookie:
-        response.delete_cookie(ACCESS_COOKIE, ACCESS_PATH, httponly=True, samesite="strict")
-        response.delete_cookie(REFRESH_COOKIE, REFRESH_PATH, httponly=True, samesite="strict")
+        end_cookies(response)
 
 
 @router.get("/me")
 async def me(context: Ctx, who: Who) -> Me:
-    return _me(await service.me(context, who))
+    """Who asks, as the server knows them."""
+    return await service.me(context, who)
 
 
 @router.get("/jwks.json")
 async def jwks(context: Ctx) -> JSONResponse:
-    """The public keys of the tokens (RFC 7517)."""
+    """The public keys of the tokens that are valid (RFC 7517)."""
     return JSONResponse(await keys.jwks(context), headers={"Cache-Control": "public, max-age=60"})
 
 
 @router.post("/password", status_code=204)
 async def change_password(body: PasswordChange, request: Request, context: Ctx, who: Who) -> None:
-    """Change one's own password; every session signs in anew when its access token ends."""
-    await service.change_password(context, who, body, _address(request))
-
-
-@router.get("/users")
-async def list_users(
-    context: Ctx,
-    cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
-    limit: Annotated[int, Query(ge=1, le=service.PAGE_MAX)] = 50,
-) -> UserPage:
-    return await service.list_users(context, cursor, limit)
-
-
-@router.post("/users", status_code=201, response_model=UserView, openapi_extra=OPENAPI)
-async def create_user(body: UserCreate, request: Request, context: Ctx, who: Who) -> JSONResponse:
-    answer = await service.create_user(context, body, await attempt_of(request, who))
-    return JSONResponse(answer.body, answer.status, answer.headers)
-
-
-@router.patch("/users/{user_id}")
-async def update_user(user_id: str, body: UserUpdate, context: Ctx) -> UserView:
-    """Change role, password or state. A disabled user cannot refresh; an access token in use ends within its life."""
-    return UserView.of(await service.update_user(context, user_id, body))
+    """Change one's own password; the other sessions of the account end."""
+    await service.change_password(context, who, body, origin_of(request))
 
 
 @router.post("/keys/rotate")
-async def rotate_keys(context: Ctx) -> dict[str, object]:
-    """A new signing key, and every private key encrypted anew under the first of GTV_FERNET_KEYS."""
-    return await service.rotate_keys(context)
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
+async def rotate_keys(context: Ctx, who: Who, body: KeyRotation | None = None) -> dict[str, object]:
+    """A new signing key, and every private key encrypted anew under the first of GTV_FERNET_KEYS. Nobody is signed
+    out, unless `revoke_old` is asked for."""
+    return await service.rotate_keys(context, who, body or KeyRotation())
 
 
 def _refresh_token(request: Request, body: Refresh | None) -> tuple[str | None, bool]:
@@ -114,26 +100,11 @@ def _refresh_token(request: Request, body: Refresh | None) -> tuple[str | None, 
     return token, token is not None
 
 
-def _me(user: User) -> Me:
-    return Me.model_validate(user, from_attributes=True)
-
-
-def _session(context: Context, response: Response, user: User, pair: Pair, *, cookie: bool) -> Session:
-    settings = context.settings
-    if not cookie:
-        return Session(
-            access_token=pair.access, refresh_token=pair.refresh, token_type="Bearer",
-            expires_in=settings.access_ttl_s, user=_me(user),
-        )  # fmt: skip
-    rows = (
-        (ACCESS_COOKIE, pair.access, ACCESS_PATH, settings.access_ttl_s),
-        (REFRESH_COOKIE, pair.refresh, REFRESH_PATH, settings.refresh_ttl_s),
-    )
-    for name, value, path, life in rows:
-        response.set_cookie(
-            name, value, max_age=life, path=path, httponly=True, samesite="strict", secure=settings.cookie_secure
-        )
-    return Session(token_type="Cookie", expires_in=settings.access_ttl_s, user=_me(user))
+def _bearer(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return request.cookies.get(ACCESS_COOKIE) if COOKIE_HEADER in request.headers else None
 
 
 app = create_app("auth", [router], startup=startup)

@@ -7,12 +7,14 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.auth import repository
 from functions.shared import logs
@@ -24,13 +26,15 @@ from functions.shared.tokens import ALGORITHM
 
 log = logs.get("auth")
 BITS = 2048
+# Another process may sign with a key that it read just before it was retired.
+MARGIN = timedelta(minutes=1)
 # Private keys that a process has decrypted, by kid.
 _loaded: WeakKeyDictionary[Context, dict[str, rsa.RSAPrivateKey]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
 class Pair:
-    """An access and a refresh token; `refresh_id` and `family` are the row that the refresh token belongs to."""
+    """An access and a refresh token of one session (`family`); `refresh_id` is the row of the refresh token."""
 
     access: str
     refresh: str
@@ -43,25 +47,32 @@ async def ensure_keys(context: Context) -> None:
     async with context.db.read() as session:
         present = await repository.signing_key(session)
     if present is None:
-        await new_key(context, only_first=True)
+        await _first_key(context)
     await _signer(context)
 
 
-async def new_key(context: Context, *, only_first: bool = False) -> str:
-    """Make the key that signs from now on and retire the others, which verify on; returns its kid.
-
-    With `only_first` nothing is done when another process was quicker.
-    """
-    row = await asyncio.to_thread(_make, context)
+async def _first_key(context: Context) -> None:
+    """Make the first key, unless another process was quicker."""
+    row = await make(context)
     async with context.db.transaction() as session:
         await repository.lock(session, SigningKey)
-        present = await repository.signing_key(session)
-        if only_first and present is not None:
-            return present.kid
-        await repository.retire_keys(session, now())
+        if await repository.signing_key(session) is not None:
+            return
         session.add(row)
     log.info("signing_key_made", kid=row.kid)
-    return row.kid
+
+
+async def make(context: Context) -> SigningKey:
+    """A new key pair, not yet stored."""
+    return await asyncio.to_thread(_make, context)
+
+
+async def replace(context: Context, session: AsyncSession, row: SigningKey) -> None:
+    """Let `row` sign from now on. The others verify until the longest token that they signed is over, then they go."""
+    at = now()
+    await repository.retire_keys(session, at, at + timedelta(seconds=context.settings.refresh_ttl_s) + MARGIN)
+    await repository.drop_keys(session, at)
+    session.add(row)
 
 
 def _make(context: Context) -> SigningKey:
@@ -74,7 +85,7 @@ def _make(context: Context) -> SigningKey:
     kid = thumbprint(public)
     return SigningKey(
         kid=kid, private_encrypted=context.vault.encrypt(pem.decode()), public_jwk={**public, "kid": kid},
-        created_at=now(), retired_at=None,
+        created_at=now(), retired_at=None, expires_at=None,
     )  # fmt: skip
 
 
@@ -87,7 +98,7 @@ def thumbprint(public: dict[str, Any]) -> str:
 async def jwks(context: Context) -> dict[str, Any]:
     """Every public key that a token in use may have been signed with (RFC 7517)."""
     async with context.db.read() as session:
-        rows = await repository.signing_keys(session)
+        rows = await repository.valid_keys(session, now())
     return {"keys": [row.public_jwk for row in rows]}
 
 
@@ -106,26 +117,32 @@ async def _signer(context: Context) -> tuple[str, rsa.RSAPrivateKey]:
 
 
 async def issue(context: Context, user: User, family: str | None = None) -> Pair:
-    """Sign an access and a refresh token for a user; a family is begun when none is given."""
+    """Sign an access and a refresh token for a user's session; a new one's id is made when none is given.
+
+    The tokens hold once the session's row is stored (`sessions.begin`, `sessions.renew`).
+    """
     settings = context.settings
     kid, private = await _signer(context)
     family, refresh_id, at = family or new_id(), new_id(), int(time.time())
-    common = {"iss": settings.token_issuer, "aud": settings.token_audience, "sub": user.id, "iat": at, "nbf": at}
+    common = {
+        "iss": settings.token_issuer, "aud": settings.token_audience, "sub": user.id, "fam": family, "iat": at,
+        "nbf": at,
+    }  # fmt: skip
+    # Name and role are for those who read the token; what counts is looked up at each request.
     access = {
         **common, "use": "access", "jti": new_id(), "exp": at + settings.access_ttl_s, "name": user.username,
         "role": user.role,
     }  # fmt: skip
-    refresh = {**common, "use": "refresh", "jti": refresh_id, "fam": family, "exp": at + settings.refresh_ttl_s}
+    refresh = {**common, "use": "refresh", "jti": refresh_id, "exp": at + settings.refresh_ttl_s}
     access_token, refresh_token = await asyncio.to_thread(
         lambda: tuple(jwt.encode(claims, private, ALGORITHM, {"kid": kid}) for claims in (access, refresh))
     )
     return Pair(access_token, refresh_token, refresh_id, family)
 
 
-async def rotate_secrets(context: Context) -> int:
+async def rotate_secrets(context: Context, session: AsyncSession) -> int:
     """Encrypt every private key anew under the first Fernet key; returns how many."""
-    async with context.db.transaction() as session:
-        rows = await repository.signing_keys(session)
-        for row in rows:
-            row.private_encrypted = context.vault.rotate(row.private_encrypted)
+    rows = await repository.signing_keys(session)
+    for row in rows:
+        row.private_encrypted = context.vault.rotate(row.private_encrypted)
     return len(rows)

@@ -14,6 +14,10 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from functions.shared.errors import InvalidInput
 
 MIN_LENGTH, MAX_LENGTH = 12, 256
+# What stands in the place of a hash where an account has no password; no password matches it.
+NONE = "!"
+# zxcvbn's scale is 0 to 4; 3 is "safely unguessable": over 10^8 guesses. It looks at the first 72 characters.
+MIN_SCORE, _SCORED = 3, 72
 # argon2-cffi's defaults are the low-memory profile of RFC 9106 section 4: 64 MiB, 3 passes, 4 lanes. Two at a time
 # bound what a burst of logins takes from the process.
 _HASHER = PasswordHasher()
@@ -28,6 +32,19 @@ _WORDS = """
     prefeitura cidade city police policia guarda hunter trustno correcthorse
 """
 _COMMON = frozenset(_WORDS.split())
+# What zxcvbn, whose lists are English, is told to count as common too: Brazilian names, places and favourite words.
+_NAMES = """
+    maria jose joao ana antonio francisco carlos paulo pedro lucas luiz luis marcos gabriel rafael daniel
+    marcelo bruno eduardo felipe rodrigo fernando gustavo leonardo ricardo juliana fernanda amanda patricia
+    aline sandra camila leticia jessica vanessa mariana beatriz larissa vitoria julia isabela silva santos
+    oliveira souza rodrigues ferreira alves pereira lima gomes costa ribeiro martins carvalho almeida lopes
+    soares fernandes vieira barbosa amor amizade familia felicidade saudade deus jesus cristo fe paz vida mae
+    pai filho filha meuamor minhavida gatinha gostosa saopaulo riodejaneiro rio bahia salvador fortaleza recife
+    curitiba manaus belem goiania brasilia campinas florianopolis portoalegre minasgerais parana pernambuco
+    ceara carro moto onibus caminhao placa transito radar guardamunicipal policiamilitar pmsp detran semob
+    muralha cidade municipal prefeito secretaria seguranca
+"""
+_PORTUGUESE = tuple(_NAMES.split())
 _RUNS = ("abcdefghijklmnopqrstuvwxyz", "01234567890", "qwertyuiop", "asdfghjkl", "zxcvbnm")
 _LEET = str.maketrans("@4301$57!", "aaeoissti")
 
@@ -38,13 +55,14 @@ async def hash_password(password: str) -> str:
 
 
 async def matches(password: str, stored: str | None) -> bool:
-    """Whether the password is the one of `stored`. Without one it takes as long, and the answer is no."""
+    """Whether the password is the one of `stored`. Without one (None, NONE) it takes as long, and the answer is no."""
     return await asyncio.get_running_loop().run_in_executor(_THREADS, _matches, password, stored)
 
 
 def _matches(password: str, stored: str | None) -> bool:
+    real = stored is not None and stored != NONE
     try:
-        return _HASHER.verify(stored or _dummy(), password) and stored is not None
+        return _HASHER.verify(stored if real and stored else _dummy(), password) and real
     except (VerificationError, InvalidHashError):
         return False
 
@@ -68,11 +86,16 @@ def random_password() -> str:
             return "-".join(groups)
 
 
-def require_strong(password: str, username: str, field: str = "password") -> None:
+async def require_strong(password: str, username: str, field: str = "password") -> None:
     """Raises InvalidInput that says what is weak."""
-    reason = weakness(password, username)
+    reason = await weakness_of(password, username)
     if reason is not None:
         raise InvalidInput(f"the password {reason}", field=field)
+
+
+async def weakness_of(password: str, username: str) -> str | None:
+    """`weakness` in a thread: the first use loads word lists for a quarter of a second."""
+    return await asyncio.to_thread(weakness, password, username)
 
 
 def weakness(password: str, username: str) -> str | None:
@@ -92,7 +115,19 @@ def weakness(password: str, username: str) -> str | None:
         return "repeats the same few characters"
     if _is_common(lowered):
         return "is a common one: a well-known word or keyboard row with digits or signs"
-    return None
+    return _guessable(password, username)
+
+
+def _guessable(password: str, username: str) -> str | None:
+    """What zxcvbn says, which knows names, dates, keyboards and the lists of leaked passwords."""
+    from zxcvbn import zxcvbn
+
+    told = zxcvbn(password[:_SCORED], user_inputs=[username, *re.split(r"[._-]", username), *_COMMON, *_PORTUGUESE])
+    if told["score"] >= MIN_SCORE:
+        return None
+    why = str(told["feedback"]["warning"]).rstrip(".")
+    why = f" ({why[0].lower()}{why[1:]})" if why else ""
+    return f"is easy to guess{why}; take several words that do not belong together"
 
 
 def _is_common(lowered: str) -> bool:

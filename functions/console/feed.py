@@ -16,12 +16,14 @@ from prometheus_client import Gauge
 from pydantic import BaseModel, ValidationError
 
 from functions.console.alerts import ALERTS, live_alert
+from functions.console.reader import Reader
 from functions.console.schemas import Clock, LiveCameraChange, LiveCameraStatus, LiveDetection, Reset
 from functions.shared import logs
 from functions.shared.bus import Bus
 from functions.shared.context import Context
 from functions.shared.contracts import CameraChanged, CameraStatusChanged, DetectionRecorded, now
 from functions.shared.errors import BusUnavailable, NotFound, Throttled
+from functions.shared.masking import masked
 from functions.shared.topology import EVENTS
 
 log = logs.get("console")
@@ -73,36 +75,41 @@ class Feed:
     def stop(self) -> None:
         self._stop.set()
 
-    async def open(self, after: int | None, user_id: str) -> AsyncIterator[bytes]:
-        """The bytes of one feed. Raises Throttled or BusUnavailable before the first of them."""
+    async def open(self, after: int | None, reader: Reader) -> AsyncIterator[bytes]:
+        """The bytes of one feed. Raises Throttled, BusUnavailable or DatabaseUnavailable before the first of them."""
         if self._readers.total() >= MAX_READERS:
             raise Throttled("too many live feeds are open in this process", retry_after=10)
-        if self._readers[user_id] >= MAX_READERS_OF_ONE:
+        if self._readers[reader.user_id] >= MAX_READERS_OF_ONE:
             raise Throttled("this account has too many live feeds open; close some pages", retry_after=10)
         bus = await self._context.bus()
         if not bus.connected:
             raise BusUnavailable("NATS does not answer; the feed begins when it does")
-        return self._blocks(bus, await start_of(bus, after), user_id)
+        await reader.begin()
+        return self._blocks(bus, await start_of(bus, after), reader)
 
-    async def _blocks(self, bus: Bus, start: Start, user_id: str) -> AsyncIterator[bytes]:
+    async def _blocks(self, bus: Bus, start: Start, reader: Reader) -> AsyncIterator[bytes]:
         queue: asyncio.Queue[Event | None] = asyncio.Queue(BACKLOG)
         # A task of its own: where the reader goes away mid-wait, its consumer is still deleted.
         pump = asyncio.create_task(self._pump(bus, start.sequence, queue))
+        user_id = reader.user_id
         self._readers[user_id] += 1
         try:
             with READERS.track_inprogress():
                 yield f"retry: {RETRY_MS}\n\n".encode() + clock(start.sequence)
                 if start.gap:
                     yield block("reset", Reset(reason="some of the missed events are no longer kept"), start.sequence)
-                async for piece in self._until_the_end(bus, queue):
+                async for piece in self._until_the_end(bus, queue, reader):
                     yield piece
         finally:
             self._readers[user_id] -= 1
             self._readers += Counter()  # drops names that count nothing
             pump.cancel()
 
-    async def _until_the_end(self, bus: Bus, queue: asyncio.Queue[Event | None]) -> AsyncIterator[bytes]:
-        """Events and heartbeats until `stop`, the loss of the bus, or the life of an access token is over.
+    async def _until_the_end(
+        self, bus: Bus, queue: asyncio.Queue[Event | None], reader: Reader
+    ) -> AsyncIterator[bytes]:
+        """Events and heartbeats until `stop`, the loss of the bus, or the reader's right or the life of an access token
+        is over.
 
         The reader then comes back by itself with Last-Event-ID, and is asked anew who it is.
         """
@@ -112,7 +119,7 @@ class Feed:
         stopping = asyncio.ensure_future(self._stop.wait())
         coming = asyncio.ensure_future(queue.get())
         try:
-            while (left := until - loop.time()) > 0:
+            while (left := until - loop.time()) > 0 and await reader.holds():
                 await asyncio.wait({coming, stopping}, timeout=min(CHECK_S, left), return_when=asyncio.FIRST_COMPLETED)
                 if stopping.done() or not bus.connected:
                     return
@@ -121,7 +128,7 @@ class Feed:
                     if event is None:
                         return
                     coming = asyncio.ensure_future(queue.get())
-                    if piece := await self._rendered(event):
+                    if piece := await self._rendered(event, reader):
                         yield piece
                 if loop.time() >= beat:
                     beat = loop.time() + HEARTBEAT_S
@@ -140,11 +147,15 @@ class Feed:
             log.warning("feed_ends", reason=error.message)
         await queue.put(None)
 
-    async def _rendered(self, event: Event) -> bytes | None:
+    async def _rendered(self, event: Event, reader: Reader) -> bytes | None:
+        """The event as the reader may see it; None where they may not."""
         sequence, subject, body = event
+        if not await reader.sees(subject):
+            return None
         try:
             if subject.startswith(f"{DetectionRecorded.subject_root}."):
-                return block("detection", await self._detection(body), sequence)
+                found = await self._detection(body, hidden=reader.masked)
+                return block("detection", found, sequence)
             if subject.startswith(f"{CameraStatusChanged.subject_root}."):
                 return block("camera-status", camera_status(body), sequence)
             if subject.startswith(ALERTS):
@@ -154,8 +165,16 @@ class Feed:
             log.warning("event_not_understood", subject=subject, sequence=sequence, findings=error.error_count())
             return None
 
-    async def _detection(self, body: bytes) -> LiveDetection:
+    async def _detection(self, body: bytes, *, hidden: bool) -> LiveDetection:
+        """`hidden`: plates are masked, and the picture is the one that search shows without the plate."""
         seen = DetectionRecorded.model_validate_json(body)
+        if hidden:
+            seen = seen.model_copy(
+                update={
+                    "plate": masked(seen.plate), "plate_read": masked(seen.plate_read), "candidates": (),
+                    "plate_snapshot_key": None,
+                }
+            )  # fmt: skip
         return LiveDetection(
             id=seen.detection_id, camera_id=seen.camera_id, started_at=seen.started_at, ended_at=seen.ended_at,
             final=seen.final, type=seen.vehicle_type, confidence=seen.vehicle_confidence, color=seen.color,
@@ -163,9 +182,13 @@ class Feed:
             plate_confidence=seen.plate_confidence, plate_format=seen.plate_format, rows=seen.plate_rows,
             corrected=seen.corrected, uncertain=seen.uncertain, replaced_by=seen.replaced_by,
             candidates=list(seen.candidates), box=seen.box, observations=seen.observations,
-            snapshot_url=await self._link(seen.snapshot_key),
+            snapshot_url=self._masked_link(seen) if hidden else await self._link(seen.snapshot_key), masked=hidden,
             plate_snapshot_url=await self._link(seen.plate_snapshot_key),
         )  # fmt: skip
+
+    @staticmethod
+    def _masked_link(seen: DetectionRecorded) -> str | None:
+        return None if seen.snapshot_key is None else f"/api/detections/{seen.detection_id}/snapshot.jpg"
 
     async def _link(self, key: str | None) -> str | None:
         """A link that ends, never the key by itself."""

@@ -12,20 +12,25 @@ from types import FrameType
 from typing import Annotated
 from weakref import WeakKeyDictionary
 
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
 from functions.console.assets import asset, unchanged
 from functions.console.feed import Feed
+from functions.console.reader import Reader
 from functions.console.schemas import PlatformStatus
 from functions.console.service import StatusBoard
+from functions.shared.access import ACCESS, Rule
 from functions.shared.context import Context
 from functions.shared.errors import InvalidInput
-from functions.shared.web import Ctx, Who, create_app
+from functions.shared.tokens import Principal
+from functions.shared.web import Ctx, Who, create_app, identify, require
 
 router = APIRouter(tags=["console"])
 _FEEDS: WeakKeyDictionary[Context, Feed] = WeakKeyDictionary()
 _BOARDS: WeakKeyDictionary[Context, StatusBoard] = WeakKeyDictionary()
+_RULE = ACCESS["GET /api/events"]
+EVENTS_RULE = _RULE if _RULE is not None else Rule(frozenset())
 IfNoneMatch = Annotated[str | None, Header()]
 
 
@@ -50,13 +55,21 @@ def _answer(path: str, if_none_match: str | None) -> Response:
 
 @router.get("/api/events", response_class=StreamingResponse)
 async def events(
+    request: Request,
     context: Ctx,
     who: Who,
     last_event_id: Annotated[str | None, Header(description="resume behind this event's id")] = None,
     after: Annotated[int | None, Query(ge=0, description="the same, where no header can be set")] = None,
 ) -> StreamingResponse:
-    """Server-sent events: detection, alert, camera-status, camera-changed, clock (a heartbeat) and reset."""
-    blocks = await feed_of(context).open(_sequence(last_event_id, after), who.user_id)
+    """Server-sent events: detection, alert, camera-status, camera-changed, clock (a heartbeat), reset; of the cameras
+    that the reader sees."""
+
+    async def again() -> Principal:
+        found = await identify(request, context)
+        require(EVENTS_RULE, found)
+        return found
+
+    blocks = await feed_of(context).open(_sequence(last_event_id, after), Reader(context, who, again))
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return StreamingResponse(blocks, media_type="text/event-stream", headers=headers)
 
@@ -71,12 +84,12 @@ def _sequence(last_event_id: str | None, after: int | None) -> int | None:
 
 
 @router.get("/api/status")
-async def status(context: Ctx, _: Who) -> PlatformStatus:
-    """Cameras by state, the last detection, and how the parts fare. Answers 200 whatever fails."""
+async def status(context: Ctx, who: Who) -> PlatformStatus:
+    """The reader's cameras by state, their last detection, and how the parts fare. Answers 200 whatever fails."""
     board = _BOARDS.get(context)
     if board is None:
         board = _BOARDS[context] = StatusBoard(context)
-    return await board.status()
+    return await board.status(who.scope)
 
 
 def feed_of(context: Context) -> Feed:

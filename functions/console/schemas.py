@@ -34,6 +34,7 @@ class LiveDetection(BaseModel):
     candidates: list[Candidate]
     box: tuple[float, float, float, float] | None
     observations: int
+    masked: bool = Field(False, description="the plate is masked for your role")
     snapshot_url: str | None
     plate_snapshot_url: str | None
     replaced_by: str | None = Field(description="id of the detection that took this one's place: it is no more")
@@ -131,3 +132,4 @@ class PlatformStatus(BaseModel):
     database: Part
     capture: Part
     inference: InferencePart
+    disk: Part = Field(description="failing while a disk of the platform has less room than GTV_DISK_FREE_MIN")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -11,13 +12,16 @@ from pydantic import ValidationError
 
 from functions.console import repository
 from functions.console.schemas import CameraCounts, InferencePart, Part, PartState, PlatformStatus
+from functions.shared import disk
 from functions.shared.bus import Bus, Load
 from functions.shared.context import Context
 from functions.shared.contracts import CameraSpec, CameraState, CameraStatus, now
 from functions.shared.errors import GTVisionError
 from functions.shared.inference_health import InferenceReport
+from functions.shared.scope import Scope
 from functions.shared.topology import CAMERAS_KV, PODS_KV, READERS_KV, STATUS_KV
 
+States = Mapping[str, CameraState]
 # Every open page asks each few seconds; they share one answer.
 KEEP_S = 2.0
 # A capture pod reports each of its cameras every few seconds; a report older than this is nobody's.
@@ -25,64 +29,86 @@ STALE = timedelta(seconds=15)
 _NOT_TOLD = "cannot be told while the bus does not answer"
 _UNKNOWN = Part(state="unknown", message=_NOT_TOLD)
 _UNREAD = InferencePart(state="unknown", message=_NOT_TOLD)
+# Nothing is deleted for want of room: people decide what goes.
+LOW_DISK_MEND = "free space, add a disk, or shorten the retention (gtvision retention policy) and run it"
 # A reader reports every three seconds.
 REPORT_STALE = timedelta(seconds=12)
 
 
 class StatusBoard:
-    """The platform's state, looked up at the most every two seconds however many pages ask."""
+    """The platform's state, looked up at the most every two seconds for each scope, however many pages ask."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
         self._lock = asyncio.Lock()
-        self._answer: PlatformStatus | None = None
-        self._asked = float("-inf")
+        self._answers: dict[Scope, tuple[float, PlatformStatus]] = {}
 
-    async def status(self) -> PlatformStatus:
+    async def status(self, scope: Scope) -> PlatformStatus:
         async with self._lock:
-            if self._answer is None or time.monotonic() - self._asked > KEEP_S:
-                self._answer = await self._look()
-                self._asked = time.monotonic()
-            return self._answer
+            asked, answer = self._answers.get(scope, (float("-inf"), None))
+            if answer is None or time.monotonic() - asked > KEEP_S:
+                answer = await self._look(scope)
+                fresh = time.monotonic()
+                self._answers = {one: kept for one, kept in self._answers.items() if fresh - kept[0] <= KEEP_S}
+                self._answers[scope] = fresh, answer
+            return answer
 
-    async def _look(self) -> PlatformStatus:
-        (database, last), (bus, cameras, capture, inference) = await asyncio.gather(
-            self._look_at_database(), self._look_at_bus()
+    async def _look(self, scope: Scope) -> PlatformStatus:
+        (database, last, seen), (bus, states, capture, inference), disk_part = await asyncio.gather(
+            self._look_at_database(scope), self._look_at_bus(), asyncio.to_thread(self._look_at_disks)
         )
         return PlatformStatus(
-            now=now(), cameras=cameras, last_detection_at=last,
-            bus=bus, database=database, capture=capture, inference=inference,
+            now=now(), cameras=counted(states, scope, seen), last_detection_at=last,
+            bus=bus, database=database, capture=capture, inference=inference, disk=disk_part,
         )  # fmt: skip
 
-    async def _look_at_database(self) -> tuple[Part, datetime | None]:
+    def _look_at_disks(self) -> Part:
+        try:
+            low = [each for each in disk.disks(self._context.settings) if each.low]
+        except GTVisionError as error:
+            return Part(state="unknown", message=error.message)
+        if not low:
+            return Part(state="ready", message="the disks have room")
+        told = "; ".join(f"{disk.size(each.free)} ({each.share:.0%}) free for {each.place}" for each in low)
+        return Part(state="failing", message=f"{told}: {LOW_DISK_MEND}")
+
+    async def _look_at_database(self, scope: Scope) -> tuple[Part, datetime | None, frozenset[str]]:
+        """The database itself, the last detection, and the cameras of a scope that is not everything."""
         try:
             async with self._context.db.read() as session:
-                return Part(state="ready", message="the database answers"), await repository.last_detection_at(session)
+                last = await repository.last_detection_at(session, scope)
+                seen = frozenset[str]() if scope.everything else await repository.cameras_of(session, scope)
+                return Part(state="ready", message="the database answers"), last, seen
         except GTVisionError as error:
-            return Part(state="down", message=error.message), None
+            return Part(state="down", message=error.message), None, frozenset()
 
-    async def _look_at_bus(self) -> tuple[Part, CameraCounts | None, Part, InferencePart]:
+    async def _look_at_bus(self) -> tuple[Part, States | None, Part, InferencePart]:
         try:
             bus = await self._context.bus()
             if not bus.connected:
                 return Part(state="down", message="NATS does not answer"), None, _UNKNOWN, _UNREAD
-            cameras, pods, readers, load = await asyncio.gather(
-                count_cameras(bus), bus.kv_all(PODS_KV), bus.kv_all(READERS_KV), bus.load("post-processing")
+            states, pods, readers, load = await asyncio.gather(
+                states_of(bus), bus.kv_all(PODS_KV), bus.kv_all(READERS_KV), bus.load("post-processing")
             )
-            capture = capture_part(len(pods), cameras)
+            capture = capture_part(len(pods), states)
             inference = inference_part(load, live_reports(readers))
         except GTVisionError as error:
             return Part(state="down", message=error.message), None, _UNKNOWN, _UNREAD
-        return Part(state="ready", message="NATS answers"), cameras, capture, inference
+        return Part(state="ready", message="NATS answers"), states, capture, inference
 
 
-async def count_cameras(bus: Bus) -> CameraCounts:
-    """The cameras that capture shall hold, by the state that it reported for each."""
+async def states_of(bus: Bus) -> States:
+    """The cameras that capture shall hold, with the state that it reported for each."""
     specs, statuses = await asyncio.gather(bus.kv_all(CAMERAS_KV), bus.kv_all(STATUS_KV))
-    counts = dict.fromkeys(CameraState, 0)
-    for key, raw in specs.items():
-        counts[_state(raw, statuses.get(key))] += 1
-    return CameraCounts(total=len(specs), **{state.value: count for state, count in counts.items()})
+    return {key: _state(raw, statuses.get(key)) for key, raw in specs.items()}
+
+
+def counted(states: States | None, scope: Scope, seen: frozenset[str]) -> CameraCounts | None:
+    """The cameras of a scope by their state; `seen` are its cameras where it is not everything."""
+    if states is None:
+        return None
+    counts = Counter(state for camera_id, state in states.items() if scope.everything or camera_id in seen)
+    return CameraCounts(total=counts.total(), **{state.value: counts[state] for state in CameraState})
 
 
 def _state(spec: bytes, status: bytes | None) -> CameraState:
@@ -98,10 +124,10 @@ def _state(spec: bytes, status: bytes | None) -> CameraState:
     return report.state if now() - report.updated_at <= STALE else CameraState.OFFLINE
 
 
-def capture_part(pods: int, cameras: CameraCounts) -> Part:
+def capture_part(pods: int, states: States) -> Part:
     if pods:
         return Part(state="ready", message=f"{pods} capture process{'' if pods == 1 else 'es'} at work")
-    if cameras.total == cameras.disabled:
+    if all(state is CameraState.DISABLED for state in states.values()):
         return Part(state="idle", message="no camera is to be read")
     return Part(state="down", message="no capture process is at work: start gtvision up, or the capture pods")
 

@@ -13,7 +13,6 @@ from starlette.types import Message
 
 from functions.ingest import reads, service
 from functions.ingest.schemas import Queued, captured_at_of
-from functions.shared import logs
 from functions.shared.errors import BrokenImage, InvalidInput, TooLarge
 from functions.shared.idempotency import Answer, Attempt, attempt_of, once
 from functions.shared.web import Ctx, Who, create_app
@@ -70,8 +69,7 @@ async def frames(
     at = captured_at_of(upload.captured_at)
 
     async def queue(_: AsyncSession | None = None) -> Answer:
-        correlation_id = logs.correlation_id() or logs.bind_correlation()
-        meta = await service.queue_frame(context, upload.camera_id, upload.picture, at, correlation_id)
+        meta = await service.queue_frame(context, who, upload.camera_id, upload.picture, at)
         return Answer(202, Queued(id=meta.id, camera_id=meta.camera_id).model_dump())
 
     # Without a key there is nothing to remember, so the database's one writer is left alone.

@@ -12,7 +12,7 @@ from nats.aio.msg import Msg
 from functions.post_processing import metrics
 from functions.post_processing.schemas import frame_of
 from functions.post_processing.service import FrameService, Outcome
-from functions.shared import config, logs
+from functions.shared import config, logs, partitions
 from functions.shared.bus import Bus
 from functions.shared.cloudevents import frame_meta
 from functions.shared.config import ReaderSettings
@@ -191,5 +191,5 @@ def open_context() -> Context:
 reader = Reader()
 router = make_router(reader)
 consume_frames: Worker = reader.consume_frames
-workers: list[Worker] = [consume_frames]
+workers: list[Worker] = [consume_frames, partitions.kept]
 app = create_app("post-processing", [router], open_context=open_context, workers=workers)

@@ -8,7 +8,8 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from functions.search import cursors, events, repository, service
+from functions.search import cursors, events, looking, repository, service
+from functions.search.looking import Look
 from functions.search.plates import of_person
 from functions.search.repository import CorrectionFilters
 from functions.search.schemas import (
@@ -18,7 +19,8 @@ from functions.search.schemas import (
     DetectionChange,
     DetectionDetail,
 )
-from functions.shared import logs
+from functions.shared import audit, logs
+from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import new_id, now
 from functions.shared.errors import Conflict, NotFound
@@ -26,6 +28,7 @@ from functions.shared.formats import PATTERNS, format_of
 from functions.shared.locks import lock_camera
 from functions.shared.store import image_key
 from functions.shared.tables import Correction, Detection
+from functions.shared.tokens import Principal
 
 log = logs.get("search")
 _ID = re.compile(r"^[0-9a-f]{32}$")
@@ -33,18 +36,19 @@ _ID = re.compile(r"^[0-9a-f]{32}$")
 _OF_VEHICLE: Mapping[str, str] = {"type": "vehicle_type", "color": "color"}
 
 
-async def correct(context: Context, detection_id: str, change: DetectionChange, by: str) -> DetectionDetail:
+async def correct(context: Context, detection_id: str, change: DetectionChange, who: Principal) -> DetectionDetail:
     """Set right what a person says is wrong, or confirm the plate.
 
     Raises NotFound, InvalidInput (the plate), Conflict (the plate is another by now; type or color of a vehicle
     that is still in sight).
     """
+    by, look = who.username, Look(who, change.reason or None)
     given = (
         change.model_copy(update={"plate": of_person(change.plate, LONGEST_PLATE)})
         if change.plate is not None
         else change
     )
-    seen = (await service.get(context, detection_id)).detection
+    seen = (await service.get(context, detection_id, who)).detection
     _require(seen, given)
     correction_id, at = new_id(), now()
     copy = None
@@ -66,6 +70,8 @@ async def correct(context: Context, detection_id: str, change: DetectionChange, 
             if _set_vehicle(row, given) or said:
                 row.updated_at = at
                 events.tell(session, row)
+                act = Act("detections.correct", detection_id, look.reason, _told(seen, given))
+                await audit.record(context.vault, session, who, act)
     except BaseException:
         await forget(context, copy)
         raise
@@ -73,7 +79,12 @@ async def correct(context: Context, detection_id: str, change: DetectionChange, 
         await forget(context, copy)
     log.info("detection_corrected", detection_id=detection_id, fields=sorted(change.model_fields_set), by=by)
     await events.let_out(context)
-    return await service.find_one(context, detection_id)
+    return await service.find_one(context, detection_id, look)
+
+
+def _told(seen: Detection, given: DetectionChange) -> dict[str, str | None]:
+    changed = {name: getattr(given, name) for name in sorted(given.model_fields_set & {"plate", "type", "color"})}
+    return {"plate_before": seen.plate, **changed}
 
 
 def _require(row: Detection, given: DetectionChange) -> None:
@@ -140,26 +151,27 @@ async def forget(context: Context, key: str | None) -> None:
         await context.store.delete(key)
 
 
-async def find(context: Context, query: CorrectionQuery) -> CorrectionPage:
+async def find(context: Context, query: CorrectionQuery, who: Principal) -> CorrectionPage:
     """A page of corrections, newest first. Raises InvalidInput."""
     service.require_order(query.start, query.end)
     behind = cursors.decode(query.cursor) if query.cursor else None
-    filters = CorrectionFilters(tuple(query.camera_id), query.start, query.end, query.source)
+    filters = CorrectionFilters(tuple(query.camera_id), query.start, query.end, query.source, who.scope)
     async with context.db.read() as session:
         rows = await repository.corrections(session, filters, behind, query.limit + 1)
     last = rows[query.limit - 1] if len(rows) > query.limit else None
     return CorrectionPage(
-        items=[await service.correction_view(context, row) for row in rows[: query.limit]],
+        items=[await service.correction_view(context, row, Look(who)) for row in rows[: query.limit]],
         next_cursor=cursors.encode(cursors.Position(last.created_at, last.id)) if last else None,
     )
 
 
-async def picture(context: Context, correction_id: str) -> bytes:
-    """The plate as it was when it was corrected. Raises NotFound."""
+async def picture(context: Context, correction_id: str, who: Principal) -> bytes:
+    """The plate as it was when it was corrected. Raises NotFound, Forbidden for who sees plates masked."""
+    looking.require_unmasked(context, Look(who), "its picture shows it")
     row = None
     if _ID.match(correction_id):
         async with context.db.read() as session:
-            row = await repository.correction(session, correction_id)
+            row = await repository.correction(session, correction_id, who.scope)
     if row is None or row.plate_snapshot_key is None:
         raise NotFound("there is no such correction" if row is None else "the correction has no picture of a plate")
     return await context.store.get(row.plate_snapshot_key)

@@ -2,66 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, false, literal, or_, select
+from sqlalchemy import Select, String, any_, cast, func, literal, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.search.cursors import Position
-from functions.search.plates import ESCAPE, PlateTest, after
-from functions.shared.formats import ANY, DEFAULT
+from functions.search.filters import Filters, conditions, is_postgres
+from functions.search.plates import PlateTest
+from functions.shared.contracts import now
+from functions.shared.formats import DEFAULT
+from functions.shared.scope import EVERYTHING, Scope
 from functions.shared.tables import Camera, Correction, Detection, Group, PassageObservation
 
-
-@dataclass(frozen=True)
-class Filters:
-    """What a list of detections is narrowed by; None and () narrow nothing. `start` is in, `end` is out."""
-
-    plate: PlateTest | None = None
-    camera_ids: tuple[str, ...] = ()
-    start: datetime | None = None
-    end: datetime | None = None
-    vehicle_types: tuple[str, ...] = ()
-    final: bool | None = None
-    group_ids: tuple[str, ...] = ()
-    colors: tuple[str, ...] = ()
-    directions: tuple[str, ...] = ()
-    plate_formats: tuple[str, ...] = ()
-    uncertain: bool | None = None
-    corrected: bool | None = None
+# A page of the newest is mostly found within the first of these; without bounds a database may sort all there is.
+SPANS = (timedelta(days=1), timedelta(days=30))
 
 
 @dataclass(frozen=True)
 class Found:
+    """`score`: how alike the plate is to the one that was asked for, in thousandths."""
+
     detection: Detection
     camera_name: str | None
+    score: int | None = None
 
 
 async def detections(session: AsyncSession, filters: Filters, behind: Position | None, limit: int) -> list[Found]:
     """Detections, newest first, behind a position."""
-    conditions = _conditions(filters)
+    if filters.narrow:
+        return await _newest(session, filters, behind, limit)
+    top = behind.started_at if behind is not None else filters.end or now()
+    for span in SPANS:
+        if filters.start is not None and top - span <= filters.start:
+            break
+        # Of many rows that a plate's beginning leaves, the newest are the first in order of time.
+        found = await _newest(session, filters.since(top - span), behind, limit, by_time=span == SPANS[0])
+        if len(found) >= limit:
+            return found
+        if filters.plate is not None:
+            break
+    return await _newest(session, filters, behind, limit)
+
+
+async def _newest(
+    session: AsyncSession, filters: Filters, behind: Position | None, limit: int, *, by_time: bool = False
+) -> list[Found]:
+    asked = _asked().where(*conditions(session, filters, by_time=by_time and filters.plate is not None))
     if behind is not None:
         at, row_id = literal(behind.started_at, Detection.started_at.type), behind.id
         # The first half bounds the index, the second breaks ties.
-        conditions.append(Detection.started_at <= at)
-        conditions.append(or_(Detection.started_at < at, Detection.id < row_id))
-    asked = (
-        select(Detection, Camera.name)
-        .outerjoin(Camera, Camera.id == Detection.camera_id)
-        .where(and_(True, *conditions))
-        .order_by(Detection.started_at.desc(), Detection.id.desc())
-        .limit(limit)
-    )
+        asked = asked.where(Detection.started_at <= at, or_(Detection.started_at < at, Detection.id < row_id))
+    asked = asked.order_by(Detection.started_at.desc(), Detection.id.desc()).limit(limit)
     return [Found(row, name) for row, name in await session.execute(asked)]
 
 
-async def detection(session: AsyncSession, detection_id: str) -> Found | None:
-    asked = select(Detection, Camera.name).outerjoin(Camera, Camera.id == Detection.camera_id)
-    row = (await session.execute(asked.where(Detection.id == detection_id))).one_or_none()
+def _asked() -> Select[Detection, str]:
+    return select(Detection, Camera.name).outerjoin(Camera, Camera.id == Detection.camera_id)
+
+
+async def plates_folded(session: AsyncSession, folded: frozenset[str], filters: Filters) -> list[str]:
+    """The plates that are stored and fold to one of these texts; of the filters, time alone is looked at."""
+    keys = sorted(folded)
+    # PostgreSQL would weigh each of hundreds of texts in each partition before it looks one up.
+    hidden = select(func.unnest(cast(keys, ARRAY(String)))).scalar_subquery()
+    within = (
+        Detection.plate_folded == any_(func.array(hidden)) if is_postgres(session) else Detection.plate_folded.in_(keys)
+    )
+    bounds = Filters(start=filters.start, end=filters.end)
+    return list(await session.scalars(select(Detection.plate).distinct().where(within, *conditions(session, bounds))))
+
+
+async def ranked(
+    session: AsyncSession, filters: Filters, scores: Mapping[str, int], behind: Position | None, limit: int
+) -> list[Found]:
+    """Detections of the plates of `scores`, the best score first and the newest of each first, behind a position."""
+    found: list[Found] = []
+    for value in sorted(set(scores.values()), reverse=True):
+        if behind is not None and behind.score is not None and value > behind.score:
+            continue
+        alike = tuple(sorted(plate for plate, score in scores.items() if score == value))
+        at = behind if behind is not None and behind.score == value else None
+        rows = await _newest(session, replace(filters, plate=PlateTest(any_of=alike)), at, limit - len(found))
+        found += [replace(row, score=value) for row in rows]
+        if len(found) >= limit:
+            break
+    return found
+
+
+async def detection(session: AsyncSession, detection_id: str, scope: Scope) -> Found | None:
+    asked = _asked().where(Detection.id == detection_id, scope.cameras(Detection.camera_id))
+    row = (await session.execute(asked)).one_or_none()
     return None if row is None else Found(row[0], row[1])
+
+
+async def holds(session: AsyncSession, filters: Filters, detection_id: str) -> bool:
+    """Whether a detection is among those that the filters leave."""
+    asked = select(Detection.id).where(Detection.id == detection_id, *conditions(session, filters))
+    return await session.scalar(asked) is not None
 
 
 async def observations(session: AsyncSession, detection_id: str) -> Sequence[PassageObservation]:
@@ -85,6 +126,7 @@ class CorrectionFilters:
     start: datetime | None = None
     end: datetime | None = None
     source: str | None = None
+    scope: Scope = EVERYTHING
 
 
 async def corrections(
@@ -93,6 +135,7 @@ async def corrections(
     """Corrections, newest first, behind a position."""
     table = Correction
     asked = select(table).order_by(table.created_at.desc(), table.id.desc()).limit(limit)
+    asked = asked.where(filters.scope.cameras(table.camera_id))
     if filters.camera_ids:
         asked = asked.where(table.camera_id.in_(filters.camera_ids))
     if filters.start is not None:
@@ -113,8 +156,9 @@ async def corrections_of(session: AsyncSession, detection_id: str) -> list[Corre
     return list(await session.scalars(asked.order_by(Correction.created_at, Correction.id)))
 
 
-async def correction(session: AsyncSession, correction_id: str) -> Correction | None:
-    return (await session.scalars(select(Correction).where(Correction.id == correction_id))).one_or_none()
+async def correction(session: AsyncSession, correction_id: str, scope: Scope) -> Correction | None:
+    asked = select(Correction).where(Correction.id == correction_id, scope.cameras(Correction.camera_id))
+    return (await session.scalars(asked)).one_or_none()
 
 
 @dataclass(frozen=True)
@@ -129,48 +173,3 @@ async def camera_rules(session: AsyncSession, camera_id: str) -> CameraRules:
     asked = select(Camera.min_confidence, Group.plate_formats).outerjoin(Group, Group.id == Camera.group_id)
     row = (await session.execute(asked.where(Camera.id == camera_id))).one_or_none()
     return CameraRules(DEFAULT, None) if row is None else CameraRules(tuple(row[1] or DEFAULT), row[0])
-
-
-def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
-    table = Detection
-    conditions: list[ColumnElement[bool]] = [] if filters.plate is None else _plate(filters.plate)
-    several = (
-        (table.camera_id, filters.camera_ids), (table.vehicle_type, filters.vehicle_types),
-        (table.color, filters.colors), (table.direction, filters.directions),
-    )  # fmt: skip
-    conditions += [column.in_(wanted) for column, wanted in several if wanted]
-    either = ((table.final, filters.final), (table.uncertain, filters.uncertain), (table.corrected, filters.corrected))
-    conditions += [column.is_(wanted) for column, wanted in either if wanted is not None]
-    if filters.group_ids:
-        conditions.append(table.camera_id.in_(select(Camera.id).where(Camera.group_id.in_(filters.group_ids))))
-    if filters.plate_formats:
-        conditions.append(_formats(filters.plate_formats))
-    if filters.start is not None:
-        conditions.append(table.started_at >= filters.start)
-    if filters.end is not None:
-        conditions.append(table.started_at < filters.end)
-    return conditions
-
-
-def _formats(names: tuple[str, ...]) -> ColumnElement[bool]:
-    """`any` stands for a plate of no format."""
-    free = and_(Detection.plate.is_not(None), Detection.plate_format.is_(None)) if ANY in names else false()
-    return or_(Detection.plate_format.in_(names), free)
-
-
-def _plate(test: PlateTest) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if test.exact is not None:
-        conditions.append(Detection.plate == test.exact)
-    if test.prefix is not None:
-        conditions += _range(Detection.plate, test.prefix)
-    if test.suffix is not None:
-        conditions += _range(Detection.plate_reversed, test.suffix[::-1])
-    if test.like is not None:
-        conditions.append(Detection.plate.like(test.like, escape=ESCAPE))
-    return conditions
-
-
-def _range(column: Any, prefix: str) -> list[ColumnElement[bool]]:
-    # A range, not LIKE: SQLite's LIKE with ESCAPE never uses an index.
-    return [column >= prefix, column < after(prefix)]

@@ -9,25 +9,28 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.search import corrections, events, repository
 from functions.search.schemas import Reread, RereadAnswer, RereadOutcome, RereadRequest, RereadResult
-from functions.shared import logs
+from functions.shared import audit, logs
+from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import new_id, now
 from functions.shared.formats import format_of
 from functions.shared.locks import lock_camera
 from functions.shared.tables import Correction, Detection
+from functions.shared.tokens import Principal
 
 log = logs.get("search")
 # Pictures copied at once.
 _ABREAST = 8
 
 
-async def apply(context: Context, asked: RereadRequest, by: str) -> RereadAnswer:
+async def apply(context: Context, asked: RereadRequest, who: Principal) -> RereadAnswer:
     """Each item by itself: one that cannot be applied says why and keeps no other from it."""
+    by = who.username
     places = asyncio.Semaphore(_ABREAST)
 
     async def one(item: Reread) -> RereadResult:
         async with places:
-            return await _apply_one(context, item, asked.model, by)
+            return await _apply_one(context, item, asked.model, who)
 
     results = list(await asyncio.gather(*(one(item) for item in asked.items)))
     applied = sum(result.outcome == "applied" for result in results)
@@ -37,9 +40,9 @@ async def apply(context: Context, asked: RereadRequest, by: str) -> RereadAnswer
     return RereadAnswer(items=results)
 
 
-async def _apply_one(context: Context, item: Reread, model: str, by: str) -> RereadResult:
+async def _apply_one(context: Context, item: Reread, model: str, who: Principal) -> RereadResult:
     async with context.db.read() as session:
-        seen = await repository.detection(session, item.detection_id)
+        seen = await repository.detection(session, item.detection_id, who.scope)
     if seen is None:
         return _result(item, None, "not_found")
     refused = _refused(seen.detection, item)
@@ -54,13 +57,15 @@ async def _apply_one(context: Context, item: Reread, model: str, by: str) -> Rer
             outcome: RereadOutcome = "not_found" if row is None else _refused(row, item) or "applied"
             if row is not None and outcome == "applied":
                 note = Correction(
-                    id=correction_id, detection_id=row.id, camera_id=row.camera_id, created_at=at, created_by=by,
-                    source="reread", model=model, plate_before=row.plate, plate_after=item.plate,
-                    plate_snapshot_key=copy,
+                    id=correction_id, detection_id=row.id, camera_id=row.camera_id, created_at=at,
+                    created_by=who.username, source="reread", model=model, plate_before=row.plate,
+                    plate_after=item.plate, plate_snapshot_key=copy,
                 )  # fmt: skip
                 session.add(note)
                 await _write(context, session, row, item, at)
                 note.plate_format = row.plate_format
+                told = {"model": model, "plate_before": note.plate_before, "plate": item.plate}
+                await audit.record(context.vault, session, who, Act("detections.reread", row.id, None, told))
     except BaseException:
         await corrections.forget(context, copy)
         raise

@@ -41,14 +41,22 @@ def _known_format(name: str) -> str:
 FormatName = Annotated[str, AfterValidator(_known_format), Field(json_schema_extra={"enum": list(NAMES)})]
 
 
-class DetectionQuery(BaseModel):
-    """The query of the list. An unknown name is refused: a filter misspelt would find everything."""
+Reason = Annotated[str | None, Field(max_length=500, description="why somebody looks: a case number or text")]
+MatchName = Annotated[
+    Literal["exact", "prefix", "wildcard", "fuzzy"],
+    Field(description="wildcard: * stands for any characters, ? for one; fuzzy: also what is easily misread, by score"),
+]
+
+
+class PlateQuery(BaseModel):
+    """What lists and exports are narrowed by. An unknown name is refused: a filter misspelt would find everything."""
 
     model_config = ConfigDict(extra="forbid")
 
     plate: str | None = Field(None, description="plate, or a part of it; separators and case do not matter")
-    match: str = Field(
-        "exact", description="exact, prefix, or wildcard: * stands for any characters, ? for one", examples=["prefix"]
+    match: MatchName = "exact"
+    twins: bool = Field(
+        False, description="also the same plate in Brazil's other numbering (ABC1234 is ABC1C34); exact and fuzzy alone"
     )
     camera_id: CameraIds = []
     group_id: list[Annotated[str, Field(pattern=CAMERA_ID)]] = Field(
@@ -63,8 +71,27 @@ class DetectionQuery(BaseModel):
         default=[], max_length=len(NAMES), description="any stands for plates of no known format"
     )
     uncertain: bool | None = Field(None, description="true: plates whose confidence is below the camera's threshold")
+    min_confidence: float | None = Field(
+        None, ge=0, le=1, description="plates read at least this surely, and those that a person vouched for"
+    )
     corrected: bool | None = Field(None, description="true: plates that a person set right or confirmed")
     final: bool | None = Field(None, description="true: ended passages alone; false: those still in sight")
+    reason: Reason = None
+
+
+EXPORT_LIMIT = 50_000
+
+
+class ExportQuery(PlateQuery):
+    limit: int = Field(EXPORT_LIMIT, ge=1, le=EXPORT_LIMIT, description="rows at the most")
+
+
+class DetectionQuery(PlateQuery):
+    blind: bool | None = Field(
+        None,
+        description="whether to tell when the asked cameras did not see; by itself on the first page of a question "
+        "that names a plate or a time",
+    )
     cursor: str | None = Field(None, description="next_cursor of the page before")
     limit: int = Field(50, ge=1, le=200)
 
@@ -93,6 +120,8 @@ class DetectionView(BaseModel):
     color_confidence: float | None
     direction: str | None
     observations: int = Field(description="frames that showed the passage")
+    score: float | None = Field(None, description="how alike the plate is to the one asked for, 0..1; of fuzzy alone")
+    masked: bool = Field(False, description="the plate is masked for your role")
     snapshot_url: str | None
     plate_snapshot_url: str | None
 
@@ -134,9 +163,54 @@ class DetectionDetail(DetectionView):
     corrections: list[CorrectionView] = Field(description="in order of time")
 
 
-class DetectionPage(BaseModel):
+class EvidenceQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    reason: Reason = None
+    lang: Literal["pt-BR", "en"] | None = Field(None, description="by itself what Accept-Language says")
+
+
+class BlindView(BaseModel):
+    """A time in which a camera saw nothing, whoever passed."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    camera_id: str
+    camera_name: str
+    start: datetime = Field(alias="from")
+    end: datetime = Field(alias="to")
+    reason: str = Field(description="a short word: of the camera's state, or not_registered, deleted, no_record")
+
+
+class WindowView(BaseModel):
+    """The time that `blind` is about; `more`: there are further blind times than were listed."""
+
+    model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
+
+    start: datetime = Field(alias="from")
+    end: datetime = Field(alias="to")
+    more: bool = False
+
+
+class Blindness(BaseModel):
+    """`blind` null: it was not asked. No sighting in a blind time is no sign that nobody passed."""
+
+    blind: list[BlindView] | None = Field(None, description="times in which the asked cameras did not see")
+    blind_window: WindowView | None = None
+
+
+class DetectionPage(Blindness):
     items: list[DetectionView]
     next_cursor: str | None
+
+
+class SearchSettings(BaseModel):
+    """What a page must know before it asks."""
+
+    reason: Literal["off", "plate"] = Field(description="plate: a search by plate needs a reason")
+    time_zone: str = Field(description="zone of the city")
+    masked: bool = Field(description="plates are masked for your role: whole plates alone can be searched for")
+    export_limit: int = Field(description="rows of an export at the most")
 
 
 class DetectionChange(BaseModel):

@@ -30,13 +30,15 @@ EVERYONE = STAFF | {Role.INTEGRATOR}
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may call a route: people of these roles, and such API keys of theirs as have `permission` ("": none)."""
+    """Who may call a route: people of these roles, and such API keys of theirs as have `permission` ("": none;
+    ANY_KEY: all)."""
 
     roles: frozenset[Role]
     permission: str = ""
 
 
 PUBLIC = None
+ANY_KEY = "*"
 
 # Paths whose body may hold a file. Every other body is a small JSON document, which is parsed before anybody is asked
 # who they are: some MB of it would hold up the process for seconds.
@@ -50,15 +52,30 @@ ACCESS: dict[str, Rule | None] = {
     "GET /api/openapi.json": PUBLIC,
     "GET /api/docs": PUBLIC,
     # auth
+    "GET /api/auth/ways": PUBLIC,
     "POST /api/auth/login": PUBLIC,
     "POST /api/auth/refresh": PUBLIC,
     "POST /api/auth/logout": PUBLIC,
     "GET /api/auth/jwks.json": PUBLIC,
-    "GET /api/auth/me": Rule(EVERYONE),
+    "GET /api/auth/oidc/start": PUBLIC,
+    "GET /api/auth/oidc/callback": PUBLIC,
+    # An API key may ask what it is, whatever its permissions; people and their sessions are no business of a machine's.
+    "GET /api/auth/me": Rule(EVERYONE, ANY_KEY),
+    "GET /api/auth/sessions": Rule(EVERYONE),
+    "DELETE /api/auth/sessions": Rule(EVERYONE),
+    "DELETE /api/auth/sessions/{session_id}": Rule(EVERYONE),
+    "POST /api/auth/password": Rule(EVERYONE),
     "GET /api/auth/users": Rule(ADMINS),
     "POST /api/auth/users": Rule(ADMINS),
+    "GET /api/auth/users/{user_id}": Rule(ADMINS),
     "PATCH /api/auth/users/{user_id}": Rule(ADMINS),
-    "POST /api/auth/password": Rule(EVERYONE),
+    "DELETE /api/auth/users/{user_id}": Rule(ADMINS),
+    "GET /api/auth/users/{user_id}/sessions": Rule(ADMINS),
+    "DELETE /api/auth/users/{user_id}/sessions": Rule(ADMINS),
+    "GET /api/auth/permissions": Rule(ADMINS),
+    "GET /api/auth/api-keys": Rule(ADMINS),
+    "POST /api/auth/api-keys": Rule(ADMINS),
+    "DELETE /api/auth/api-keys/{key_id}": Rule(ADMINS),
     "POST /api/auth/keys/rotate": Rule(ADMINS),
     # cameras
     "GET /api/cameras": Rule(EVERYONE, "cameras:read"),
@@ -95,9 +112,17 @@ ACCESS: dict[str, Rule | None] = {
     "POST /events": Rule(ADMINS),
     # search
     "GET /api/detections": Rule(EVERYONE, "detections:read"),
+    "GET /api/search/settings": Rule(EVERYONE, "detections:read"),
+    "GET /api/detections/export.csv": Rule(EVERYONE, "detections:read"),
+    "GET /api/detections/stats": Rule(EVERYONE, "detections:read"),
+    "GET /api/detections/{detection_id}/evidence.pdf": Rule(STAFF, "detections:read"),
+    "GET /api/plates/{plate}/route": Rule(EVERYONE, "detections:read"),
+    "GET /api/plates/{plate}/companions": Rule(STAFF, "detections:read"),
     "GET /api/detections/{detection_id}": Rule(EVERYONE, "detections:read"),
     "GET /api/detections/{detection_id}/snapshot.jpg": Rule(EVERYONE, "detections:read"),
     "PATCH /api/detections/{detection_id}": Rule(OPERATORS, "detections:write"),
+    # By people alone: what is revealed has somebody who looked.
+    "POST /api/detections/{detection_id}/reveal": Rule(STAFF),
     "POST /api/detections/reread": Rule(OPERATORS, "detections:write"),
     "GET /api/corrections": Rule(OPERATORS, "detections:read"),
     "GET /api/corrections/{correction_id}/plate.jpg": Rule(OPERATORS, "detections:read"),
@@ -136,6 +161,24 @@ ACCESS: dict[str, Rule | None] = {
     "GET /api/webhooks/{webhook_id}/deliveries/{delivery_id}": Rule(MACHINES, "webhooks:read"),
     "POST /api/webhooks/{webhook_id}/replay": Rule(MACHINES, "webhooks:write"),
     # retention
+    "GET /api/retention/policy": Rule(ADMINS),
+    "PUT /api/retention/policy/{class_name}": Rule(ADMINS),
+    "DELETE /api/retention/policy/{class_name}": Rule(ADMINS),
+    "GET /api/retention/runs": Rule(ADMINS),
+    "POST /api/retention/runs": Rule(ADMINS),
+    "GET /api/retention/runs/{run_id}": Rule(ADMINS),
+    "POST /api/retention/reconcile": Rule(ADMINS),
+    "GET /api/retention/holds": Rule(ADMINS),
+    "POST /api/retention/holds": Rule(ADMINS),
+    "POST /api/retention/holds/{hold_id}/release": Rule(ADMINS),
+    "POST /api/privacy/report": Rule(ADMINS),
+    "POST /api/privacy/erase": Rule(ADMINS),
+    "GET /api/privacy/lookups": Rule(ADMINS),
+    "POST /api/privacy/lookups/{user_id}/allow": Rule(ADMINS),
+    "GET /api/auth/audit": Rule(ADMINS),
+    "GET /api/auth/audit/export": Rule(ADMINS),
+    "POST /api/auth/audit/verify": Rule(ADMINS),
+    "POST /api/auth/audit/keys/rotate": Rule(ADMINS),
     # console
     "GET /api/events": Rule(EVERYONE, "detections:read"),
     "GET /api/status": Rule(EVERYONE, "status:read"),
@@ -144,4 +187,4 @@ ACCESS: dict[str, Rule | None] = {
 }
 
 # What an API key may be given.
-PERMISSIONS = tuple(sorted({rule.permission for rule in ACCESS.values() if rule is not None} - {""}))
+PERMISSIONS = tuple(sorted({rule.permission for rule in ACCESS.values() if rule is not None} - {"", ANY_KEY}))

@@ -126,6 +126,28 @@ class FunctionSettings(Settings):
     cookie_secure: bool = Field(
         False, description="mark cookies Secure; on wherever TLS ends in front of the functions"
     )
+    inactive_days: int = Field(0, ge=0, description="accounts not used for so many days are locked; 0: never")
+    oidc_issuer: str = Field(
+        "", description="OpenID provider to sign in by, e.g. https://login.example.org (empty: none)"
+    )
+    oidc_client_id: str = Field("", description="our client id at the OpenID provider")
+    oidc_client_secret: SecretStr | None = Field(None, description="our client secret (none: a public client, by PKCE)")
+    oidc_name: str = Field("Single sign-on", max_length=60, description="words of the button that signs in by OIDC")
+    oidc_scopes: str = Field("openid profile email", description="scopes asked of the OpenID provider")
+    oidc_username_claim: str = Field("preferred_username", description="claim that names a new user")
+    oidc_role_claim: str = Field(
+        "", description="claim with a user's roles or groups, e.g. groups or realm_access.roles"
+    )
+    oidc_roles: Annotated[dict[str, Role], NoDecode] = Field(
+        {}, description="VALUE=ROLE, comma separated: our role for a value of that claim; the highest counts"
+    )
+    oidc_default_role: Role | None = Field(
+        None, description="role of whom no value of the claim gives one (none: only users that were made before enter)"
+    )
+    oidc_groups_claim: str = Field("", description="claim with the ids of the camera groups that a user sees")
+    oidc_default_groups: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="camera groups of a new user, comma separated; * is every camera (none: sees nothing yet)"
+    )
     migrate_on_start: bool = Field(False, description="bring the database up to date at start (embedded mode does)")
     min_plate_confidence: float = Field(0.5, ge=0, le=1, description="a reading below is marked uncertain")
     camera_networks: Annotated[tuple[str, ...], NoDecode] = Field(
@@ -151,6 +173,26 @@ class FunctionSettings(Settings):
         (), description="roles, comma separated, that see plates masked until they reveal one with a reason"
     )
     time_zone: ZoneName = Field("America/Sao_Paulo", description="time zone of the city, for hours and reports")
+    bulk_lookups_hour: int = Field(
+        120, ge=0, description="look-ups of one person in an hour above which is an alarm; 0: off"
+    )
+    bulk_lookups_day: int = Field(600, ge=0, description="the same in a day; 0: off")
+    bulk_lookups_stop: bool = Field(False, description="answer 429 to whoever is over these limits, besides the alarm")
+    retention_detections_days: int = Field(30, ge=0, description="days that passages are kept; 0: for ever")
+    retention_images_days: int = Field(30, ge=0, description="days that pictures of passages are kept; 0: for ever")
+    retention_corrections_days: int = Field(180, ge=0, description="days that corrections are kept; 0: for ever")
+    retention_alerts_days: int = Field(
+        180, ge=0, description="days that alerts are kept, with their passages; 0: for ever"
+    )
+    retention_audit_days: int = Field(1825, ge=0, description="days that the audit log is kept; 0: for ever")
+    retention_audit_archive: bool = Field(
+        False, description="keep what retention cuts off the audit log as files in the store (audit/)"
+    )
+    retention_hour: int = Field(6, ge=-1, le=23, description="hour of the day, UTC, when retention runs (-1: never)")
+    disk_free_min: str = Field(
+        "10%", pattern=r"^\d{1,12}(\.\d+)?(%|[KMGT]B?|B)?$",
+        description="free space, per cent or bytes (5GB), below which an alarm is raised; nothing is deleted for it",
+    )  # fmt: skip
     alert_max_age_s: float = Field(86_400.0, gt=0, description="a passage older than this raises no alert any more, s")
     clone_speed_kmh: float = Field(
         150.0, gt=0, description="a plate that would have to be faster is a cloned one, km/h"
@@ -168,12 +210,31 @@ class FunctionSettings(Settings):
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
 
-    @field_validator("camera_networks", "webhook_allowed_networks", "mask_plates_for", mode="before")
+    @field_validator(
+        "camera_networks", "webhook_allowed_networks", "mask_plates_for", "oidc_default_groups", mode="before"
+    )
     @classmethod
     def _split_networks(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+    @field_validator("oidc_roles", mode="before")
+    @classmethod
+    def _split_roles(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.rpartition("=") for part in value.split(",") if part.strip()]
+        return {name.strip(): role.strip() for name, _, role in pairs}
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _safe_issuer(cls, value: str) -> str:
+        """Over plain HTTP anybody on the way could say who signs in; on this machine itself nobody is on the way."""
+        local = re.match(r"http://(127\.0\.0\.1|localhost|\[::1\])(:\d+)?(/|$)", value)
+        if value and not value.startswith("https://") and not local:
+            raise ValueError("must begin with https://")
+        return value.rstrip("/")
 
 
 class ReaderSettings(FunctionSettings):

@@ -26,6 +26,11 @@ def new_id() -> str:
     return f"{value:032x}"
 
 
+def least_id(at: datetime) -> str:
+    """The least id that `new_id` could make at a time: whatever was made then or later sorts at or behind it."""
+    return f"{max(0, int(at.timestamp() * 1000)):012x}" + 20 * "0"
+
+
 def now() -> datetime:
     return datetime.now(UTC)
 
@@ -308,7 +313,42 @@ class DeadLetter(Message):
         return f"{self.subject_root}.{self.consumer}"
 
 
+class BulkLookup(Message):
+    """One person looked up more than a limit in a window of time; said once a window. It names no plate."""
+
+    subject_root: ClassVar[str] = f"{PREFIX}.alerts.privacy"
+    type: ClassVar[str] = "gtv.privacy.bulk_lookup.v1"
+
+    user_id: str
+    username: str
+    window: Literal["hour", "day"]
+    lookups: int = Field(ge=1)
+    limit: int = Field(ge=1)
+
+    @property
+    def subject(self) -> str:
+        return f"{self.subject_root}.bulk"
+
+
+class StorageLow(Message):
+    """A disk of the platform has less room than it should, or (`low` false) has room again; said once a crossing."""
+
+    subject_root: ClassVar[str] = f"{PREFIX}.alerts.storage"
+    type: ClassVar[str] = "gtv.storage.low.v1"
+
+    host: str
+    place: str = Field(description="what lies there, e.g. data, images")
+    low: bool
+    free_bytes: int = Field(ge=0)
+    total_bytes: int = Field(ge=0)
+    least_bytes: int = Field(ge=0, description="free space below which it is low")
+
+    @property
+    def subject(self) -> str:
+        return f"{self.subject_root}.{'low' if self.low else 'room'}"
+
+
 EVENTS: tuple[type[Message], ...] = (
     DetectionRecorded, CameraChanged, CameraStatusChanged, AlertRaised, AlertAcknowledged, AlertEscalated,
-    AlertWithdrawn, WebhookDisabled,
+    AlertWithdrawn, WebhookDisabled, BulkLookup, StorageLow,
 )  # fmt: skip

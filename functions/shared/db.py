@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemy
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
-from functions.shared import logs, sqlite
+from functions.shared import logs, lookups, sqlite
 from functions.shared.config import FunctionSettings
 from functions.shared.errors import DatabaseUnavailable, Misconfigured, StorageFull
 
@@ -27,8 +27,9 @@ _MIGRATION_LOCK = 0x677476  # "gtv"
 class Database:
     """Engine and sessions of one process; connects at first use."""
 
-    def __init__(self, url: str, *, pool: int = 5) -> None:
-        self.url = url
+    def __init__(self, url: str, *, pool: int = 5, info: Mapping[str, Any] | None = None) -> None:
+        """`info`: what `session.info` of every session holds, e.g. limits that the settings say."""
+        self.url, self._info = url, dict(info or {})
         try:
             self.dialect = make_url(url).get_backend_name()
             self.engine = _engine(url, self.dialect, pool)
@@ -49,7 +50,7 @@ class Database:
         if not url:
             settings.data_dir.mkdir(parents=True, exist_ok=True)
             url = f"sqlite+aiosqlite:///{settings.data_dir.resolve() / 'gtvision.db'}"
-        return cls(url, pool=settings.database_pool)
+        return cls(url, pool=settings.database_pool, info={lookups.INFO: lookups.Limits.of(settings)})
 
     @contextlib.asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncSession]:
@@ -70,7 +71,7 @@ class Database:
     @contextlib.asynccontextmanager
     async def _session(self, engine: AsyncEngine) -> AsyncIterator[AsyncSession]:
         try:
-            async with AsyncSession(engine, expire_on_commit=False, autoflush=False) as session:
+            async with AsyncSession(engine, expire_on_commit=False, autoflush=False, info=self._info) as session:
                 yield session
         except IntegrityError:
             raise

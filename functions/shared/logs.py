@@ -18,7 +18,8 @@ import structlog
 # send is redacted too, and must not take a time that grows with the square of its length.
 _CREDENTIALS = re.compile(r"(?P<keep>[a-z][a-z0-9+.-]{0,30}://)[^\s'\"]{0,1100}@", re.IGNORECASE)
 _VALUES = re.compile(r"(?P<keep>(?:passw(?:or)?d|pwd|secret|token)=)[^&\s'\"]+", re.IGNORECASE)
-_BEARER = re.compile(r"(?P<keep>\bBearer )\S+", re.IGNORECASE)
+_BEARER = re.compile(r"(?P<keep>\bBearer |\bAuthorization: ?Basic )\S+", re.IGNORECASE)
+_API_KEY = re.compile(r"(?P<keep>\bgtv_)[A-Za-z0-9_-]{43}(?![A-Za-z0-9_-])")
 _SECRET_NAMES = re.compile(r"password|passwd|secret|token|authorization|cookie|api_key|fernet", re.IGNORECASE)
 
 
@@ -29,7 +30,7 @@ def redact(text: str) -> str:
     'open rtsp://***@10.0.0.7/live failed'
     """
     text = _CREDENTIALS.sub(r"\g<keep>***@", text)
-    for pattern in (_VALUES, _BEARER):
+    for pattern in (_VALUES, _BEARER, _API_KEY):
         text = pattern.sub(r"\g<keep>***", text)
     return text
 

@@ -32,6 +32,10 @@ def _costs() -> dict[tuple[str, str], float]:
     return table
 
 
+# Twins are one class each: a plate in which each stands for its first is the same for all that cost but twins.
+_FOLDS = {char: group[0] for group in _TWINS for char in group[1:]}
+_FOLD = str.maketrans(_FOLDS)
+
 # The cost of a substitution that is less than STRANGER, by both characters, either way round.
 CONFUSABLE: Mapping[tuple[str, str], float] = _costs()
 
@@ -56,6 +60,23 @@ def twins(plate: str) -> tuple[str, ...]:
     if _MERCOSUL.fullmatch(plate):
         return (plate[:4] + str(_FIFTH_LETTERS.index(plate[4])) + plate[5:],)
     return ()
+
+
+def fold(plate: str) -> str:
+    """The plate with each twin as the first of its class; plates that differ in twins alone fold to one text.
+
+    >>> fold("ABC1D23"), fold("A8CIO23")
+    ('48C1023', '48C1023')
+    """
+    return plate.translate(_FOLD)
+
+
+def fold_sql(column: str) -> str:
+    """`fold` as an expression of SQL that both databases know, for a generated column."""
+    text = column
+    for char, first in _FOLDS.items():
+        text = f"replace({text}, '{char}', '{first}')"
+    return text
 
 
 @lru_cache(maxsize=65_536)

@@ -8,6 +8,8 @@ import errno
 import os
 import re
 import time
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +20,8 @@ from functions.shared.contracts import new_id
 from functions.shared.errors import Forbidden, Misconfigured, NotFound, StorageFull, StoreUnavailable
 from functions.shared.vault import Vault
 
+# Questions to S3 at once; a client keeps 16 connections.
+_ABREAST = 12
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*")
 
 
@@ -43,7 +47,35 @@ class Store(Protocol):
         """An address that shows the object to anybody who has it, for `ttl_s` seconds."""
         ...
 
+    async def delete_many(self, keys: Sequence[str]) -> Deleted:
+        """Delete objects, at the most 1000. One that cannot be deleted keeps no other from it."""
+        ...
+
+    async def folders(self, prefix: str) -> list[str]:
+        """Names of what lies right below a prefix ("" or one that ends in `/`) and holds objects in turn, sorted."""
+        ...
+
+    def listed(self, prefix: str) -> AsyncIterator[Stored]:
+        """The objects whose keys begin with a prefix that ends in `/`, in no order."""
+        ...
+
     async def check(self) -> None: ...
+
+
+@dataclass(frozen=True)
+class Stored:
+    key: str
+    size: int
+    modified: datetime
+
+
+@dataclass
+class Deleted:
+    """What `delete_many` did: objects that were there and are gone, their bytes, and by key why one is not gone."""
+
+    count: int = 0
+    size: int = 0
+    failed: dict[str, str] = field(default_factory=dict)
 
 
 def open_store(settings: FunctionSettings, vault: Vault) -> Store:
@@ -73,9 +105,11 @@ class FolderStore:
     def _write(self, path: Path, data: bytes) -> None:
         draft = path.with_name(f".{new_id()}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_bytes(data)
-            draft.replace(path)
+            try:
+                self._lay(draft, data, path)
+            except FileNotFoundError:
+                # The folder was empty, and retention took it away between the two steps.
+                self._lay(draft, data, path)
         except OSError as error:
             with contextlib.suppress(OSError):
                 draft.unlink(missing_ok=True)
@@ -86,6 +120,12 @@ class FolderStore:
             raise StoreUnavailable(
                 f"the image folder takes no file: {error.strerror}", mend="check GTV_STORE_URL"
             ) from error
+
+    @staticmethod
+    def _lay(draft: Path, data: bytes, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        draft.write_bytes(data)
+        draft.replace(path)
 
     async def get(self, key: str) -> bytes:
         try:
@@ -100,6 +140,58 @@ class FolderStore:
             await asyncio.to_thread(self._path(key).unlink, missing_ok=True)
         except OSError as error:
             raise StoreUnavailable(f"the image cannot be deleted: {error.strerror}") from error
+
+    async def delete_many(self, keys: Sequence[str]) -> Deleted:
+        return await asyncio.to_thread(self._delete_many, keys)
+
+    def _delete_many(self, keys: Sequence[str]) -> Deleted:
+        done, emptied = Deleted(), set[Path]()
+        for key in keys:
+            try:
+                path = self._path(key)
+                size = path.stat().st_size
+                path.unlink()
+            except (FileNotFoundError, NotADirectoryError, NotFound):
+                # Gone before: a run that was cut short had come so far.
+                continue
+            except OSError as error:
+                done.failed[key] = error.strerror or type(error).__name__
+                continue
+            done.count, done.size = done.count + 1, done.size + size
+            emptied.add(path.parent)
+        for folder in emptied:
+            self._prune(folder)
+        return done
+
+    def _prune(self, folder: Path) -> None:
+        """Take away folders that hold nothing any more, of a camera and of a day."""
+        while folder != self.root:
+            try:
+                folder.rmdir()
+            except OSError:
+                return
+            folder = folder.parent
+
+    async def folders(self, prefix: str) -> list[str]:
+        folder = self._path(prefix.rstrip("/")) if prefix else self.root
+        return await asyncio.to_thread(
+            lambda: sorted(item.name for item in folder.iterdir() if item.is_dir()) if folder.is_dir() else []
+        )
+
+    async def listed(self, prefix: str) -> AsyncIterator[Stored]:
+        for found in await asyncio.to_thread(lambda: list(self._listed(prefix))):
+            yield found
+
+    def _listed(self, prefix: str) -> Iterator[Stored]:
+        folder = self._path(prefix.rstrip("/"))
+        for path in folder.rglob("*") if folder.is_dir() else ():
+            try:
+                if path.is_file() and not path.name.startswith("."):
+                    known = path.stat()
+                    at = datetime.fromtimestamp(known.st_mtime, UTC)
+                    yield Stored(path.relative_to(self.root).as_posix(), known.st_size, at)
+            except FileNotFoundError:
+                continue
 
     async def link(self, key: str, ttl_s: int) -> str:
         self._path(key)
@@ -143,6 +235,43 @@ class S3Store:
     async def delete(self, key: str) -> None:
         await self._call("delete_object", Key=self._prefix + key)
 
+    async def delete_many(self, keys: Sequence[str]) -> Deleted:
+        """One by one: S3 tells no sizes when it deletes, and not every server takes DeleteObjects as boto3 sends it
+        (MissingContentMD5)."""
+        places, done = asyncio.Semaphore(_ABREAST), Deleted()
+
+        async def one(key: str) -> None:
+            async with places:
+                try:
+                    size = int((await self._call("head_object", Key=self._prefix + key))["ContentLength"])
+                except NotFound:
+                    return
+                await self._call("delete_object", Key=self._prefix + key)
+                done.count, done.size = done.count + 1, done.size + size
+
+        await asyncio.gather(*(one(key) for key in keys))
+        return done
+
+    async def folders(self, prefix: str) -> list[str]:
+        whole, found = self._prefix + prefix, list[str]()
+        async for page in self._pages(Prefix=whole, Delimiter="/"):
+            found += [item["Prefix"].removeprefix(whole).rstrip("/") for item in page.get("CommonPrefixes", ())]
+        return sorted(found)
+
+    async def listed(self, prefix: str) -> AsyncIterator[Stored]:
+        async for page in self._pages(Prefix=self._prefix + prefix):
+            for item in page.get("Contents", ()):
+                yield Stored(item["Key"].removeprefix(self._prefix), item["Size"], item["LastModified"])
+
+    async def _pages(self, **asked: Any) -> AsyncIterator[Any]:
+        more: dict[str, Any] = {}
+        while True:
+            page = await self._call("list_objects_v2", **asked, **more)
+            yield page
+            if not page.get("IsTruncated"):
+                return
+            more = {"ContinuationToken": page["NextContinuationToken"]}
+
     async def link(self, key: str, ttl_s: int) -> str:
         params = {"Bucket": self.bucket, "Key": self._prefix + key}
         url: str = self._client.generate_presigned_url("get_object", Params=params, ExpiresIn=ttl_s)
@@ -166,7 +295,7 @@ class S3Store:
 
 def _of_s3(response: Any, operation: str) -> NotFound | StorageFull | StoreUnavailable | Misconfigured:
     code = str(response.get("Error", {}).get("Code", ""))
-    if code in ("NoSuchKey", "404") and operation == "get_object":
+    if code in ("NoSuchKey", "404") and operation in ("get_object", "head_object"):
         return NotFound("there is no such image")
     if code in ("QuotaExceeded", "EntityTooLarge", "XMinioStorageFull", "InsufficientStorage"):
         return StorageFull(f"S3 has no room: {code}", mend="free space or shorten the retention")

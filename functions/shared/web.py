@@ -13,8 +13,8 @@ from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 
-from functions.shared import errors, logs
-from functions.shared.access import ACCESS, FILES, PUBLIC, Role, Rule
+from functions.shared import api_keys, errors, logs
+from functions.shared.access import ACCESS, ANY_KEY, FILES, PUBLIC, Role, Rule
 from functions.shared.config import FunctionSettings, load
 from functions.shared.context import Context
 from functions.shared.edge import Edge
@@ -78,9 +78,22 @@ async def authorize(request: Request, context: Ctx) -> None:
     request.state.principal = None
     if rule is PUBLIC:
         return
-    principal = await context.verifier.principal(_token(request))
+    principal = await identify(request, context)
     require(rule, principal)
     request.state.principal = principal
+
+
+async def identify(request: Request, context: Context) -> Principal:
+    """Who asks, by access token or API key, as the database knows them now. Raises NotAuthenticated, Forbidden."""
+    token = _token(request)
+    if token.startswith(api_keys.PREFIX):
+        return await api_keys.principal(context, token, address_of(request))
+    return await context.verifier.principal(token)
+
+
+def address_of(request: Request) -> str:
+    """The address that a request comes from, as the server knows it; "" where there is none."""
+    return request.client.host if request.client else ""
 
 
 def require(rule: Rule, principal: Principal) -> None:
@@ -88,7 +101,9 @@ def require(rule: Rule, principal: Principal) -> None:
     if principal.role not in rule.roles:
         wanted = ", ".join(role.value for role in Role if role in rule.roles)
         raise errors.Forbidden(f"this is for the roles {wanted}", role=principal.role.value)
-    if principal.permissions is not None and (not rule.permission or rule.permission not in principal.permissions):
+    if principal.permissions is None or rule.permission == ANY_KEY:
+        return
+    if not rule.permission or rule.permission not in principal.permissions:
         wanted = rule.permission or "none, since no API key may do it"
         raise errors.Forbidden(f"the API key lacks the permission for this: {wanted}", permission=rule.permission)
 
@@ -97,6 +112,8 @@ def _token(request: Request) -> str:
     header = request.headers.get("authorization", "")
     if header:
         scheme, _, token = header.partition(" ")
+        if scheme.lower() == "basic":
+            return api_keys.from_basic(token.strip())
         if scheme.lower() != "bearer" or not token:
             raise errors.NotAuthenticated("the Authorization header must read: Bearer TOKEN")
         return token.strip()

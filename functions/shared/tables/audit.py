@@ -19,6 +19,7 @@ class AuditRow(Table):
         Index("ix_audit_at", "at"),
         Index("ix_audit_actor", "actor_id", "seq"),
         Index("ix_audit_action", "action", "seq"),
+        Index("ix_audit_subject", "subject", "seq"),
     )
 
     seq: Mapped[int] = mapped_column(
@@ -45,4 +46,25 @@ class AuditHead(Table):
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     seq: Mapped[int] = mapped_column(BigInteger)
     hash: Mapped[str] = mapped_column(String(64))
+    seal: Mapped[str] = mapped_column(String(64))
+
+
+class AuditCheckpoint(Table):
+    """Where the log begins since retention cut its older rows off: `seq` and `hash` of the last row that went.
+
+    `seal` is keyed. Rows up to the newest checkpoint are the only ones that the database lets anybody delete.
+    """
+
+    __tablename__ = "audit_checkpoints"
+
+    seq: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False
+    )
+    hash: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+    rows: Mapped[int] = mapped_column(BigInteger)
+    made_at: Mapped[datetime]
+    previous_seq: Mapped[int] = mapped_column(BigInteger)
+    archive_key: Mapped[str | None] = mapped_column(String(255))
+    archive_sha256: Mapped[str | None] = mapped_column(String(64))
     seal: Mapped[str] = mapped_column(String(64))

@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Float, ForeignKey, Index, Integer, String, false
+from sqlalchemy import JSON, Boolean, Computed, Float, ForeignKey, Index, Integer, String, false, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from functions.shared.plates import fold_sql
 from functions.shared.tables.base import PLATE, Table
+
+# Trigrams, for a pattern with nothing literal at its ends; PostgreSQL's alone, and only where it has pg_trgm.
+TRIGRAM_INDEX = "ix_detections_plate_trigram"
 
 
 class Detection(Table):
@@ -16,6 +20,10 @@ class Detection(Table):
 
     `plate` is what counts: what the readers last said (`plate_read`), or what a person said (`corrected`).
     `source`: the system that read it, null for this one.
+    `plate_folded` is `plates.fold` of it, kept by the database itself.
+
+    On PostgreSQL the table is partitioned by day of `id` (`functions.shared.partitions`): ids are time-ordered, so a
+    row is found in its one partition by its id alone. No passage starts later than a day after its id was made.
     """
 
     __tablename__ = "detections"
@@ -24,9 +32,18 @@ class Detection(Table):
         Index("ix_detections_camera_started", "camera_id", "started_at", "id"),
         Index("ix_detections_plate", "plate", "started_at", "id"),
         Index("ix_detections_plate_reversed", "plate_reversed"),
+        Index("ix_detections_plate_folded", "plate_folded", "plate"),
         Index("ix_detections_open", "final", "camera_id", "ended_at"),
         Index("ix_detections_camera_ended", "camera_id", "ended_at"),
-    )
+        # Retention takes pictures away from rows that stay: it must not look at those that have none any more.
+        Index(
+            "ix_detections_pictured", "started_at", "id",
+            sqlite_where=text("snapshot_key IS NOT NULL"), postgresql_where=text("snapshot_key IS NOT NULL"),
+        ),
+    )  # fmt: skip
+
+    # What the database generates is not fetched back with each write.
+    __mapper_args__ = {"eager_defaults": False}  # noqa: RUF012  as SQLAlchemy declares it
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     camera_id: Mapped[str] = mapped_column(String(63))
@@ -40,6 +57,7 @@ class Detection(Table):
     direction: Mapped[str | None] = mapped_column(String(16))
     plate: Mapped[str | None] = mapped_column(PLATE)
     plate_reversed: Mapped[str | None] = mapped_column(PLATE)
+    plate_folded: Mapped[str | None] = mapped_column(PLATE, Computed(fold_sql("plate")), deferred=True)
     plate_confidence: Mapped[float | None] = mapped_column(Float)
     plate_format: Mapped[str | None] = mapped_column(String(16))
     plate_rows: Mapped[int | None] = mapped_column(Integer)

@@ -12,7 +12,8 @@ from pydantic import SecretStr
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from functions.auth import keys, repository, service
+from functions.auth import first_start, keys, repository, service
+from functions.auth.throttle import Origin
 from functions.shared.config import FunctionSettings
 from functions.shared.context import Context
 from functions.shared.errors import Misconfigured
@@ -62,26 +63,26 @@ async def test_replicas_that_start_at_once_make_one_key_and_one_admin(
 
     async def start(context: Context) -> None:
         await keys.ensure_keys(context)
-        await service.ensure_admin(context)
+        await first_start.ensure_admin(context)
 
     await asyncio.gather(*(start(context) for context in replicas))
     signing, users = await everything(replicas[0])
     assert len(signing) == 1
     assert [(user.username, user.role) for user in users] == [("admin", "admin")]
-    password = service.first_password_file(replicas[0]).read_text().strip()
-    user, _ = await service.login(replicas[1], "admin", password, "127.0.0.1")
-    assert user.id == users[0].id
+    password = first_start.password_file(replicas[0]).read_text().strip()
+    signed = await service.login(replicas[1], "admin", password, Origin("127.0.0.1"))
+    assert signed.user.id == users[0].id
 
 
 async def test_a_second_start_changes_nothing(open_context: Open) -> None:
     for _ in range(2):
         context = open_context(admin_password=None)
         await keys.ensure_keys(context)
-        await service.ensure_admin(context)
-        seen = service.first_password_file(context).read_text()
+        await first_start.ensure_admin(context)
+        seen = first_start.password_file(context).read_text()
     signing, users = await everything(context)
     assert (len(signing), len(users)) == (1, 1)
-    assert service.first_password_file(context).read_text() == seen
+    assert first_start.password_file(context).read_text() == seen
 
 
 async def test_the_random_password_is_in_one_private_file_and_in_no_log(
@@ -90,8 +91,8 @@ async def test_the_random_password_is_in_one_private_file_and_in_no_log(
     caplog.set_level("DEBUG")
     context = open_context(admin_password=None)
     await keys.ensure_keys(context)
-    await service.ensure_admin(context)
-    file = service.first_password_file(context)
+    await first_start.ensure_admin(context)
+    file = first_start.password_file(context)
     assert file == context.settings.data_dir / "keys" / "admin.password"
     assert file.stat().st_mode & 0o777 == 0o600
     password = file.read_text().strip()
@@ -103,11 +104,11 @@ async def test_the_random_password_is_in_one_private_file_and_in_no_log(
 
 async def test_the_password_of_the_setting_is_written_nowhere(open_context: Open) -> None:
     context = open_context()
-    await service.ensure_admin(context)
-    assert not service.first_password_file(context).exists()
+    await first_start.ensure_admin(context)
+    assert not first_start.password_file(context).exists()
     await keys.ensure_keys(context)
-    user, _ = await service.login(context, "admin", PASSWORD, "127.0.0.1")
-    assert user.role == "admin"
+    signed = await service.login(context, "admin", PASSWORD, Origin("127.0.0.1"))
+    assert signed.user.role == "admin"
 
 
 @pytest.mark.parametrize(("password", "reason"), [("short", "characters"), ("admin-2026-xyzw", "user name")])
@@ -116,7 +117,7 @@ async def test_a_weak_password_of_the_setting_is_refused_with_the_reason(
 ) -> None:
     context = open_context(admin_password=SecretStr(password))
     with pytest.raises(Misconfigured, match=f"GTV_ADMIN_PASSWORD .*{reason}") as caught:
-        await service.ensure_admin(context)
+        await first_start.ensure_admin(context)
     assert caught.value.details["mend"]
     assert password not in caught.value.message
     assert (await everything(context))[1] == []
@@ -127,7 +128,7 @@ async def test_a_data_folder_that_takes_no_file_is_named_and_no_admin_made(open_
     blocked.write_text("a file where the folder should be")
     context = open_context(admin_password=None, data_dir=blocked)
     with pytest.raises(Misconfigured, match=r"admin\.password"):
-        await service.ensure_admin(context)
+        await first_start.ensure_admin(context)
     assert (await everything(context))[1] == []
 
 
@@ -138,7 +139,8 @@ async def test_private_keys_are_encrypted_and_survive_a_change_of_the_fernet_key
     (before,), _ = await everything(first)
     assert "PRIVATE KEY" not in before.private_encrypted
     both = open_context(fernet_keys=(SecretStr(new), SecretStr(old)))
-    assert await keys.rotate_secrets(both) == 1
+    async with both.db.transaction() as session:
+        assert await keys.rotate_secrets(both, session) == 1
     after = open_context(fernet_keys=(SecretStr(new),))
     await keys.ensure_keys(after)
     with pytest.raises(Misconfigured, match="key that is not given"):

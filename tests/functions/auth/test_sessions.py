@@ -10,11 +10,11 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import func, select, update
 
-from functions.auth import keys, passwords, throttle
+from functions.auth import keys, passwords
+from functions.auth.cookies import DEVICE_COOKIE
 from functions.shared.config import FunctionSettings
 from functions.shared.context import Context
-from functions.shared.errors import DatabaseUnavailable, NotAuthenticated, Throttled
-from functions.shared.tables import RefreshToken, User
+from functions.shared.tables import RefreshToken, User, UserSession
 from functions.shared.web import ACCESS_COOKIE, COOKIE_HEADER, REFRESH_COOKIE
 from tests.functions.auth.conftest import PASSWORD
 from tests.functions.serving import Served
@@ -24,6 +24,10 @@ CONSOLE = {COOKIE_HEADER: "1"}
 
 async def sign_in(client: httpx.AsyncClient, **changed: str) -> httpx.Response:
     return await client.post("/api/auth/login", json={"username": "admin", "password": PASSWORD, **changed})
+
+
+async def sign_in_as(client: httpx.AsyncClient, username: str) -> httpx.Response:
+    return await sign_in(client, username=username, password="!")
 
 
 async def refresh(client: httpx.AsyncClient, token: str) -> httpx.Response:
@@ -53,7 +57,7 @@ async def test_a_cookie_session_shows_no_token(auth: Served, settings: FunctionS
     answer = await sign_in(auth.client, session="cookie")
     assert set(answer.json()) == {"token_type", "expires_in", "user"}
     found = cookies_of(answer)
-    assert set(found) == {ACCESS_COOKIE, REFRESH_COOKIE}
+    assert set(found) == {ACCESS_COOKIE, REFRESH_COOKIE, DEVICE_COOKIE}
     for attributes in found.values():
         assert "httponly" in attributes
         assert "samesite=strict" in attributes
@@ -74,8 +78,9 @@ async def test_a_cookie_session_reads_refreshes_and_ends(auth: Served) -> None:
     assert (await client.get("/api/auth/me")).status_code == 200
     ended = await client.post("/api/auth/logout", headers=CONSOLE)
     assert ended.status_code == 204
-    assert not client.cookies
+    assert set(client.cookies) == {DEVICE_COOKIE}
     client.cookies.update(before)
+    assert (await client.get("/api/auth/me")).status_code == 401
     assert (await client.post("/api/auth/refresh", headers=CONSOLE)).status_code == 401
 
 
@@ -118,9 +123,15 @@ async def test_an_unknown_name_costs_a_hash_too(auth: Served, monkeypatch: pytes
     monkeypatch.setattr(passwords, "_HASHER", Counting(time_cost=1, memory_cost=8, parallelism=1))
     await sign_in(auth.client, username="nobody")
     await sign_in(auth.client, username="admin", password="Wrong-Wrong-1234x")
-    # One verification each, of the same work: type, version and parameters of the two hashes are equal.
-    assert len(checked) == 2
-    assert checked[0] == checked[1]
+    headers = await auth.login("admin", PASSWORD)
+    for way in ("keys", "oidc"):
+        body = {"username": f"by-{way}", "role": "integrator", "sign_in": way}
+        made = await auth.client.post("/api/auth/users", json=body, headers=headers)
+        assert made.status_code == 201, made.text
+        assert (await sign_in_as(auth.client, f"by-{way}")).status_code == 401
+    # One verification each, of the same work: type, version and parameters of the hashes are equal.
+    assert len(checked) == 5
+    assert len(set(checked)) == 1
 
 
 async def test_a_refresh_token_holds_once_and_its_reuse_ends_the_family(auth: Served) -> None:
@@ -170,91 +181,8 @@ async def test_a_change_during_a_sign_in_leaves_no_session_behind(
     monkeypatch.setattr(keys, "issue", changed_meanwhile)
     assert (await sign_in(auth.client)).status_code == 401
     async with auth.context.db.read() as session:
-        assert await session.scalar(select(func.count()).select_from(RefreshToken)) == 0
-
-
-async def test_guessing_is_slowed_for_one_account_and_address_alone(auth: Served) -> None:
-    for _ in range(throttle.PER_ACCOUNT):
-        assert (await sign_in(auth.client, password="Wrong-Wrong-1234x")).status_code == 401
-    put_off = await sign_in(auth.client)
-    assert put_off.status_code == 429
-    assert int(put_off.headers["retry-after"]) > 0
-    async with auth.another_client("10.1.2.3") as elsewhere:
-        assert (await sign_in(elsewhere)).status_code == 200
-
-
-async def test_guesses_at_once_do_not_slip_through(auth: Served) -> None:
-    tries = throttle.PER_ACCOUNT + 6
-    answers = await asyncio.gather(*(sign_in(auth.client, password=f"Wrong-Wrong-{n}-x") for n in range(tries)))
-    assert sorted(answer.status_code for answer in answers) == [401] * throttle.PER_ACCOUNT + [429] * 6
-
-
-def fail(brake: throttle.Throttle, username: str, address: str) -> None:
-    with pytest.raises(NotAuthenticated), brake.attempt(username, address):
-        raise NotAuthenticated("wrong")
-
-
-def succeed(brake: throttle.Throttle, username: str, address: str) -> None:
-    with brake.attempt(username, address):
-        pass
-
-
-def test_the_brake_lets_go_after_its_window_and_counts_an_address_over_names() -> None:
-    at = [0.0]
-    brake = throttle.Throttle(lambda: at[0])
-    for number in range(throttle.PER_ADDRESS):
-        fail(brake, f"user{number}", "10.0.0.1")
-    with pytest.raises(Throttled):
-        succeed(brake, "one-more", "10.0.0.1")
-    succeed(brake, "one-more", "10.0.0.2")
-    at[0] = throttle.WINDOW_S + 1
-    succeed(brake, "one-more", "10.0.0.1")
-
-
-def test_an_address_that_is_put_off_cannot_push_its_own_count_out() -> None:
-    brake = throttle.Throttle(lambda: 0.0)
-    for number in range(throttle.PER_ADDRESS):
-        fail(brake, f"user{number}", "10.0.0.1")
-    for number in range(throttle._KEPT + 10):
-        with pytest.raises(Throttled):
-            succeed(brake, f"other{number}", "10.0.0.1")
-
-
-def test_the_addresses_of_one_line_are_counted_as_one() -> None:
-    brake = throttle.Throttle()
-    for number in range(throttle.PER_ACCOUNT):
-        fail(brake, "ana", f"2001:db8:0:7::{number:x}")
-    with pytest.raises(Throttled):
-        succeed(brake, "ana", "2001:db8:0:7:ffff::1")
-    succeed(brake, "ana", "2001:db8:0:8::1")
-    assert throttle.network_of("::ffff:10.0.0.1") == throttle.network_of("10.0.0.1") == "10.0.0.1"
-    assert throttle.network_of("a unix socket") == "a unix socket"
-
-
-def test_signing_in_rightly_is_never_braked() -> None:
-    brake = throttle.Throttle()
-    for _ in range(10 * throttle.PER_ADDRESS):
-        succeed(brake, "ana", "10.0.0.1")
-
-
-def test_a_success_forgives_the_account_but_not_the_address() -> None:
-    brake = throttle.Throttle()
-    for _ in range(throttle.PER_ADDRESS // (throttle.PER_ACCOUNT - 1)):
-        for _ in range(throttle.PER_ACCOUNT - 1):
-            fail(brake, "ana", "10.0.0.1")
-        succeed(brake, "ana", "10.0.0.1")
-    for number in range(throttle.PER_ADDRESS % (throttle.PER_ACCOUNT - 1)):
-        fail(brake, f"user{number}", "10.0.0.1")
-    with pytest.raises(Throttled):
-        succeed(brake, "ana", "10.0.0.1")
-
-
-def test_a_failure_of_ours_is_nobodys_guess() -> None:
-    brake = throttle.Throttle()
-    for _ in range(2 * throttle.PER_ADDRESS):
-        with pytest.raises(DatabaseUnavailable), brake.attempt("ana", "10.0.0.1"):
-            raise DatabaseUnavailable("away")
-    succeed(brake, "ana", "10.0.0.1")
+        for table in (RefreshToken, UserSession):
+            assert await session.scalar(select(func.count()).select_from(table)) == 0
 
 
 MALFORMED = [

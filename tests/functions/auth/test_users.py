@@ -9,7 +9,7 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from functions.auth import repository, service
+from functions.auth import first_start, repository
 from tests.functions.auth.conftest import PASSWORD
 from tests.functions.serving import Served
 
@@ -34,7 +34,8 @@ async def admin_id(admin: httpx.AsyncClient) -> str:
 async def test_a_user_is_made_listed_and_signs_in(auth: Served, admin: httpx.AsyncClient) -> None:
     made = await make(admin)
     assert made.status_code == 201, made.text
-    assert set(made.json()) == {"id", "username", "role", "disabled", "created_at"}
+    assert made.json().items() >= {"username": "carla", "role": "operator", "disabled": False, "groups": None}.items()
+    assert made.headers["location"] == f"/api/auth/users/{made.json()['id']}"
     headers = await auth.login("carla", OTHER)
     async with auth.another_client() as client:
         assert (await client.get("/api/auth/me", headers=headers)).json()["role"] == "operator"
@@ -165,7 +166,7 @@ async def test_a_refused_new_password(admin: httpx.AsyncClient, current: str, ne
 
 
 async def test_the_first_password_file_goes_with_the_first_password(auth: Served, admin: httpx.AsyncClient) -> None:
-    file = service.first_password_file(auth.context)
+    file = first_start.password_file(auth.context)
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("old\n")
     change = {"current_password": PASSWORD, "new_password": OTHER}

@@ -23,6 +23,7 @@ from functions.alerts import handler as alerts
 from functions.auth import handler as auth
 from functions.cameras import handler as cameras
 from functions.console import handler as console
+from functions.retention import handler as retention
 from functions.search import handler as search
 from functions.shared.config import FunctionSettings
 from functions.shared.context import Context
@@ -36,7 +37,7 @@ from tests.support.nats import NatsServer
 from tests.support.ports import free_port
 
 PASSWORD = "Correct-Horse-7-Battery"
-ROOMS: tuple[Any, ...] = (auth, cameras, search, alerts, webhooks, console)
+ROOMS: tuple[Any, ...] = (auth, cameras, search, alerts, webhooks, retention, console)
 
 
 def settings_of(folder: Path, nats_url: str, **more: Any) -> FunctionSettings:

@@ -13,6 +13,7 @@ from functions.cameras.health import MENDS
 from functions.cameras.onvif import REASONS as ONVIF_REASONS
 from functions.cameras.status import SIGHT_MENDS, STATUS_MENDS
 from functions.console.assets import ROOT
+from functions.retention.classes import CLASSES
 from functions.shared.contracts import DAYS, CameraState
 from functions.shared.formats import DEFAULT, NAMES
 from functions.shared.inference import VehicleColor
@@ -43,7 +44,11 @@ FAMILIES = {
     "import.mode": ["all", "valid"],
     "match": [*(kind + end for kind in ("exact", "prefix", "wildcard") for end in ("", ".help"))],
     "onvif": [*ONVIF_REASONS],
-    "nav": ["live", "search", "cameras", "groups", "alerts", "hotlists", "webhooks"],
+    "nav": ["live", "search", "cameras", "groups", "alerts", "hotlists", "webhooks", "privacy", "audit"],
+    "class": [each.name for each in CLASSES] + ["erased", "orphans", "deliveries"],
+    "run": ["run", "reconcile", "erase"],
+    "run.state": ["running", "done", "failed", "stopped"],
+    "subject": ["detections", "pictures", "corrections", "lookups", "holds"],
     "search.mark": ["uncertain", "certain", "corrected"],
     "role": ["viewer", "operator", "admin", "integrator"],
     "state": [*CameraState, "unknown"],

@@ -5,8 +5,9 @@ import { accountMenu } from "./views/account.js";
 import { h, icon, fill, setText } from "./dom.js";
 import { me } from "./session.js";
 import { ago, clockTime, plural, t } from "./i18n.js";
+import { may } from "./session.js";
 
-const PARTS = ["bus", "database", "capture", "inference"];
+const PARTS = ["bus", "database", "capture", "inference", "disk"];
 // name, icon, the roles that see it (none given: all)
 const PAGES = [
   ["live", "live"],
@@ -15,6 +16,7 @@ const PAGES = [
   ["alerts", "bell"],
   ["hotlists", "list"],
   ["webhooks", "send", ["operator", "admin", "integrator"]],
+  ["privacy", "shield", ["admin"]],
 ];
 
 /** The frame: `element`, `main` for the view, `mark(name)` for the current page, `close()`. */
@@ -139,7 +141,7 @@ function showStatus({ feed, detections }, last, banner) {
 }
 
 function showParts(banner, status) {
-  const troubled = PARTS.filter((part) => status[part].state === "down" || status[part].state === "failing");
+  const troubled = PARTS.filter((part) => ["down", "failing"].includes(status[part]?.state));
   showBanner(banner, troubled.map((part) => t(`part.${part}.${status[part].state}`)));
 }
 

@@ -1,10 +1,12 @@
 // Every view by the name in the address, and under which page of the navigation it stands.
 
 import { alertsView } from "./alerts.js";
+import { auditView } from "./audit.js";
 import { camerasView } from "./cameras.js";
 import { groupsView } from "./groups.js";
 import { hotlistsView } from "./hotlists.js";
 import { liveView } from "./live.js";
+import { privacyView } from "./privacy.js";
 import { searchView } from "./search.js";
 import { webhooksView } from "./webhooks.js";
 
@@ -16,9 +18,12 @@ export const VIEWS = {
   alerts: alertsView,
   hotlists: hotlistsView,
   webhooks: webhooksView,
+  privacy: privacyView,
+  audit: auditView,
 };
 
 /** What is a page of another one. */
 export const PAGE_OF = {
   groups: "cameras",
+  audit: "privacy",
 };

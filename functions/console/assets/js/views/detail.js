@@ -11,6 +11,7 @@ import { confidence, plateElement, plateText } from "../plate.js";
 import { may } from "../session.js";
 import { markOf, showPicture, vehicle } from "./card.js";
 import { correctForm, history } from "./correct.js";
+import { revealForm } from "./reveal.js";
 
 const LIKELY = 0.01;
 
@@ -39,10 +40,10 @@ function show(item, body, world, close) {
     // The list behind the dialog shows the passage, too.
     document.dispatchEvent(new CustomEvent("detection-changed", { detail: next }));
   }) : null;
-  fill(body, contents(item, world, close, form));
+  fill(body, contents(item, world, close, form, body));
 }
 
-function contents(item, world, close, form) {
+function contents(item, world, close, form, body) {
   const picture = h("div", { class: "shot big" });
   const crop = h("div", { class: "crop big" });
   showPicture(picture, vehiclePicture(item), t("picture.vehicle"));
@@ -52,8 +53,9 @@ function contents(item, world, close, form) {
     h("div", { class: "detail-facts" },
       h("div", { class: "detail-plate" }, plateElement(item.plate, item.plate_format, { uncertain: item.uncertain }), markOf(item)),
       history(item),
-      item.plate && actions(item, world, close),
-      form?.element,
+      item.masked && revealForm(item, (next) => fill(body, contents(next, world, close, form, body))),
+      item.plate && !item.masked && actions(item, world, close),
+      !item.masked && form?.element,
       facts(item),
       candidates(item, form),
       item.seen?.length > 0 && observations(item)),

@@ -1,0 +1,142 @@
+"""How much one person looks up: counted with each audit row, so that many processes count together.
+
+A look-up counts once, and once more for each further `PLATES_OF_ONE` plates that it showed. Windows slide by spans of
+five minutes.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from prometheus_client import Counter
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from functions.shared import logs
+from functions.shared.config import FunctionSettings
+from functions.shared.contracts import now
+from functions.shared.errors import Throttled
+from functions.shared.tables import AuditRow, LookupCount
+
+log = logs.get("lookups")
+ALARM = "privacy.bulk_lookups"
+# Acts by which a person learns where a vehicle was.
+ACTIONS = frozenset({
+    "detections.search", "detections.show", "detections.route", "detections.companions", "detections.export",
+    "detections.evidence", "detections.reveal", "privacy.report", "hotlists.preview", "alerts.search",
+})  # fmt: skip
+PLATES_OF_ONE = 20
+SPAN = timedelta(minutes=5)
+# Under which `AsyncSession.info` keeps the limits (`Database.open`).
+INFO = "lookup_limits"
+REFUSED = Counter("gtv_lookups_refused_total", "Look-ups refused since somebody was over the limit")
+ALARMS = Counter("gtv_bulk_lookup_alarms_total", "Alarms on bulk look-ups", ["window"])
+Window = Literal["hour", "day"]
+WINDOWS: tuple[tuple[Window, timedelta], ...] = (("hour", timedelta(hours=1)), ("day", timedelta(days=1)))
+
+
+_A: dict[Window, str] = {"hour": "an hour", "day": "a day"}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Look-ups by window above which there is an alarm, 0 for none; `stop`: more are refused."""
+
+    hour: int = 0
+    day: int = 0
+    stop: bool = False
+
+    @classmethod
+    def of(cls, settings: FunctionSettings) -> Limits:
+        return cls(settings.bulk_lookups_hour, settings.bulk_lookups_day, settings.bulk_lookups_stop)
+
+    def of_window(self, window: Window) -> int:
+        return self.hour if window == "hour" else self.day
+
+
+@dataclass(frozen=True)
+class Over:
+    user_id: str
+    username: str
+    window: Window
+    lookups: int
+    limit: int
+
+
+def weight(plates: Any) -> int:
+    """What a look-up that showed so many plates counts."""
+    shown = plates if isinstance(plates, int) and not isinstance(plates, bool) else 1
+    return max(1, math.ceil(shown / PLATES_OF_ONE))
+
+
+def bucket_of(at: datetime) -> datetime:
+    return datetime.fromtimestamp(at.timestamp() // SPAN.total_seconds() * SPAN.total_seconds(), UTC)
+
+
+async def count(session: AsyncSession, user_id: str, username: str, plates: Any) -> list[Over]:
+    """Count a look-up; the windows whose limit it crossed and that nobody was told of yet.
+
+    To be called while the head of the audit log is held: then nobody else counts. Raises Throttled where the person
+    is over a limit already and look-ups are to stop.
+    """
+    limits: Limits = session.info.get(INFO, Limits())
+    at = now()
+    if limits.stop:
+        await _require_room(session, user_id, limits, at)
+    row = await session.get(LookupCount, (user_id, bucket_of(at)))
+    if row is None:
+        row = LookupCount(user_id=user_id, bucket=bucket_of(at), username=username, lookups=0)
+        session.add(row)
+    row.lookups += weight(plates)
+    await session.flush()
+    return [over for window, span in WINDOWS if (over := await _crossed(session, row, window, span, limits, at))]
+
+
+async def total(session: AsyncSession, user_id: str, span: timedelta, at: datetime) -> int:
+    asked = select(func.coalesce(func.sum(LookupCount.lookups), 0))
+    # A span that began before the window counts as a whole.
+    asked = asked.where(LookupCount.user_id == user_id, LookupCount.bucket > at - span - SPAN)
+    return int(await session.scalar(asked) or 0)
+
+
+async def _crossed(
+    session: AsyncSession, row: LookupCount, window: Window, span: timedelta, limits: Limits, at: datetime
+) -> Over | None:
+    limit = limits.of_window(window)
+    if not limit:
+        return None
+    looked_up = await total(session, row.user_id, span, at)
+    if looked_up <= limit or await _told(session, row.user_id, window, at - span):
+        return None
+    ALARMS.labels(window).inc()
+    return Over(row.user_id, row.username, window, looked_up, limit)
+
+
+async def _told(session: AsyncSession, user_id: str, window: Window, since: datetime) -> bool:
+    asked = select(AuditRow.details).where(
+        AuditRow.action == ALARM, AuditRow.subject == user_id, AuditRow.at > since
+    )  # fmt: skip
+    return any(details.get("window") == window for details in await session.scalars(asked))
+
+
+async def _require_room(session: AsyncSession, user_id: str, limits: Limits, at: datetime) -> None:
+    for window, span in WINDOWS:
+        limit = limits.of_window(window)
+        if not limit or await total(session, user_id, span, at) <= limit:
+            continue
+        first = await session.scalar(
+            select(func.min(LookupCount.bucket)).where(
+                LookupCount.user_id == user_id, LookupCount.bucket > at - span - SPAN
+            )
+        )
+        wait = max(60, math.ceil(((first or at) + span + SPAN - at).total_seconds()))
+        REFUSED.inc()
+        log.warning("lookup_refused", user_id=user_id, window=window, limit=limit)
+        raise Throttled(
+            f"you are over the {limit} look-ups that one person may make in {_A[window]}",
+            retry_after=wait, window=window, limit=limit,
+            mend="wait, or ask an administrator to allow you more (gtvision privacy allow)",
+        )  # fmt: skip

@@ -1,0 +1,401 @@
+"""Runs of retention: what is due goes, row and picture together, and nothing else does; whatever dies in between."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+
+from functions.retention import deleting, due, watch
+from functions.shared.contracts import now
+from functions.shared.errors import Conflict, StoreUnavailable
+from functions.shared.store import FolderStore
+from functions.shared.tables import (
+    Alert,
+    AuditRow,
+    Correction,
+    Detection,
+    DoomedImage,
+    LegalHold,
+    PassageObservation,
+    User,
+)
+from tests.functions.retention.conftest import alert, another, both, camera, correction, passage, pictures
+from tests.functions.serving import Served
+
+RUNS = "/api/retention/runs"
+
+
+async def run(served: Served, **body: Any) -> Any:
+    answer = await served.client.post(RUNS, json=body)
+    assert answer.status_code == 202, answer.text
+    found = answer.json()
+    assert found["state"] == "done", found
+    return found
+
+
+async def count(served: Served, table: Any) -> int:
+    async with served.context.db.read() as session:
+        return int(await session.scalar(select(func.count()).select_from(table)) or 0)
+
+
+async def plates(served: Served) -> list[str]:
+    async with served.context.db.read() as session:
+        return sorted(await session.scalars(select(Detection.plate)))
+
+
+@both
+async def test_passages_go_with_their_pictures_when_their_time_is_over(served: Served) -> None:
+    await passage(served.context, "OLD1A11", 31)
+    kept = await passage(served.context, "NEW1A11", 29)
+    found = await run(served)
+    entry = found["report"]["classes"]["detections"]
+    assert (entry["days"], entry["rows"], entry["images"], entry["held"]) == (30, 1, 4, 0)
+    assert entry["bytes"] > 0
+    assert await plates(served) == ["NEW1A11"]
+    assert len(pictures(served.context)) == 4
+    assert kept.snapshot_key in pictures(served.context)
+    assert await count(served, PassageObservation) == 2
+    assert await count(served, DoomedImage) == 0
+    assert found["report"]["missing"] == found["report"]["orphans"] == 0
+
+
+async def test_a_dry_run_counts_and_deletes_nothing(served: Served) -> None:
+    await passage(served.context, "OLD1A11", 31)
+    found = await run(served, dry_run=True)
+    assert found["report"]["classes"]["detections"]["rows"] == 1
+    assert found["dry_run"] is True
+    assert len(pictures(served.context)) == 4
+    assert await plates(served) == ["OLD1A11"]
+
+
+@both
+async def test_pictures_may_go_before_their_passage(served: Served) -> None:
+    await passage(served.context, "ABC1D23", 20)
+    await passage(served.context, "NEW1D23", 3)
+    answer = await served.client.put("/api/retention/policy/images", json={"days": 15, "reason": "decree 12/2026"})
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["days"] == 15
+    found = await run(served)
+    assert found["report"]["classes"]["images"]["images"] == 4
+    assert await plates(served) == ["ABC1D23", "NEW1D23"]
+    assert len(pictures(served.context)) == 4
+    shown = (await served.client.get("/api/detections", params={"plate": "ABC1D23"})).json()["items"][0]
+    assert shown["snapshot_url"] is None
+    assert (await run(served))["report"]["classes"]["images"]["images"] == 0
+
+
+@both
+async def test_a_group_may_keep_for_another_time(served: Served) -> None:
+    await camera(served.context, "gate", "north")
+    await camera(served.context, "yard", "south")
+    for name in ("gate", "yard", "gone"):
+        await passage(served.context, f"{name.upper()}10", 10, camera_id=name)
+        await passage(served.context, f"{name.upper()}40", 40, camera_id=name)
+    body = {"days": 5, "group_id": "north", "reason": "school zone"}
+    assert (await served.client.put("/api/retention/policy/detections", json=body)).status_code == 200
+    body = {"days": 0, "group_id": "south", "reason": "inquiry"}
+    assert (await served.client.put("/api/retention/policy/detections", json=body)).status_code == 200
+    await run(served)
+    assert await plates(served) == ["GONE10", "YARD10", "YARD40"]
+    # Back to what holds for all.
+    gone = await served.client.delete("/api/retention/policy/detections", params={"group_id": "south"})
+    assert gone.json()["groups"] == [{"group_id": "north", "days": 5}]
+    await run(served)
+    assert await plates(served) == ["GONE10", "YARD10"]
+
+
+async def test_a_rule_that_does_not_hold_names_its_field(served: Served) -> None:
+    bodies: list[tuple[dict[str, Any], str]] = [
+        ({"days": -1, "reason": "because"}, "days"),
+        ({"days": 3}, "reason"),
+        ({"days": 3, "reason": "because", "group_id": "nowhere"}, "group_id"),
+        ({"days": 3, "reason": "because", "hours": 2}, "hours"),
+    ]
+    for body, field in bodies:
+        answer = await served.client.put("/api/retention/policy/detections", json=body)
+        assert answer.status_code == 422, body
+        assert field in answer.text
+
+
+async def test_classes_whose_days_are_fixed_are_not_changed(served: Served) -> None:
+    body = {"days": 3, "reason": "because"}
+    assert (await served.client.put("/api/retention/policy/outbox", json=body)).status_code == 422
+    assert (await served.client.put("/api/retention/policy/nothing", json=body)).status_code == 404
+    assert (await served.client.put("/api/retention/policy/audit", json=body | {"group_id": "x"})).status_code == 422
+
+
+HOLDS = "/api/retention/holds"
+
+
+async def hold(served: Served, **body: Any) -> Any:
+    answer = await served.client.post(HOLDS, json={"case_number": "IP 77/2026", "reason": "robbery", **body})
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+@both
+async def test_a_hold_keeps_a_plate_and_its_twin_with_their_pictures(served: Served) -> None:
+    await passage(served.context, "ABC1234", 90)
+    await passage(served.context, "ABC1C34", 80)
+    await passage(served.context, "XYZ1C34", 80)
+    made = await hold(served, plate="abc-1c34")
+    assert (made["plate"], made["twin"], made["in_force"]) == ("ABC1C34", "ABC1234", True)
+    found = await run(served)
+    assert await plates(served) == ["ABC1234", "ABC1C34"]
+    assert found["report"]["classes"]["detections"]["held"] == 2
+    assert len(pictures(served.context)) == 8
+    released = await served.client.post(f"{HOLDS}/{made['id']}/release", json={"reason": "case closed"})
+    assert released.json()["in_force"] is False
+    assert (await served.client.post(f"{HOLDS}/{made['id']}/release", json={"reason": "again"})).status_code == 409
+    await run(served)
+    assert await plates(served) == []
+    assert pictures(served.context) == set()
+
+
+@both
+async def test_holds_by_camera_passage_and_time(served: Served) -> None:
+    await camera(served.context, "gate")
+    one = await passage(served.context, "AAA1A11", 60)
+    await passage(served.context, "BBB1B11", 50)
+    await passage(served.context, "CCC1C11", 40)
+    await passage(served.context, "DDD1D11", 40, camera_id="yard")
+    await hold(served, detection_id=one.id)
+    day = now() - timedelta(days=40)
+    span = {"seen_from": (day - timedelta(hours=1)).isoformat(), "seen_to": (day + timedelta(hours=1)).isoformat()}
+    await hold(served, camera_id="gate", **span)
+    await run(served)
+    assert await plates(served) == ["AAA1A11", "CCC1C11"]
+
+
+async def test_a_hold_ends_by_itself(served: Served) -> None:
+    await passage(served.context, "ABC1234", 90)
+    await hold(served, plate="ABC1234", until=(now() + timedelta(days=1)).isoformat())
+    await run(served)
+    assert await plates(served) == ["ABC1234"]
+    async with served.context.db.transaction() as session:
+        await session.execute(update(LegalHold).values(until=now()))
+    await run(served)
+    assert await plates(served) == []
+
+
+@both
+async def test_a_hold_keeps_a_correction_too(served: Served) -> None:
+    row = await passage(served.context, "ABC1D23", 200)
+    await correction(served.context, row, "ABC1D28", "ABC1D23", 199)
+    await correction(served.context, row, "XYZ1D28", "XYZ1D23", 199)
+    await hold(served, plate="ABC1D23")
+    found = await run(served)
+    assert await count(served, Correction) == 1
+    assert found["report"]["classes"]["corrections"]["rows"] == 1
+
+
+async def test_holds_that_do_not_hold(served: Served) -> None:
+    bodies: list[dict[str, Any]] = [
+        {},
+        {"plate": "AB*"},
+        {"detection_id": "0" * 32},
+        {"camera_id": "nowhere"},
+        {"plate": "ABC1D23", "until": "2020-01-01T00:00:00Z"},
+        {"seen_from": "2026-02-01T00:00:00Z", "seen_to": "2026-01-01T00:00:00Z"},
+        {"plate": "ABC1D23", "reason": " "},
+    ]
+    for body in bodies:
+        answer = await served.client.post(HOLDS, json={"case_number": "1", "reason": "robbery", **body})
+        assert answer.status_code == 422, body
+
+
+async def test_holds_are_listed_by_pages_and_made_once(served: Served) -> None:
+    for number in range(5):
+        key = {"Idempotency-Key": f"k{number}"}
+        body = {"case_number": f"c{number}", "reason": "robbery", "plate": "ABC1D23"}
+        first = await served.client.post(HOLDS, json=body, headers=key)
+        again = await served.client.post(HOLDS, json=body, headers=key)
+        assert first.json() == again.json()
+    seen: list[str] = []
+    cursor = None
+    while True:
+        page = (await served.client.get(HOLDS, params={"limit": 2, **({"cursor": cursor} if cursor else {})})).json()
+        seen += [item["case_number"] for item in page["items"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen == ["c4", "c3", "c2", "c1", "c0"]
+    assert (await served.client.get(HOLDS, params={"cursor": "nonsense"})).status_code == 422
+
+
+@both
+async def test_a_store_that_is_away_leaves_nothing_unknown_and_the_next_run_goes_on(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await passage(served.context, "OLD1A11", 31)
+
+    async def away(self: FolderStore, keys: Any) -> Any:
+        raise StoreUnavailable("the disk is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(FolderStore, "delete_many", away)
+        answer = await served.client.post(RUNS, json={})
+    assert (answer.json()["state"], answer.json()["message"]) == ("failed", "the disk is gone")
+    # Nobody is shown a passage without its picture, and no picture is forgotten.
+    assert await plates(served) == []
+    assert await count(served, DoomedImage) == 4
+    assert len(pictures(served.context)) == 4
+    await run(served)
+    assert await count(served, DoomedImage) == 0
+    assert pictures(served.context) == set()
+
+
+async def test_a_process_that_dies_between_the_rows_and_the_pictures(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await passage(served.context, "OLD1A11", 31)
+
+    async def dies(work: Any) -> None:
+        raise asyncio.CancelledError
+
+    with monkeypatch.context() as broken:
+        broken.setattr(deleting, "drain", dies)
+        with pytest.raises(asyncio.CancelledError):
+            await deleting.run(served.context, "test")
+    assert await count(served, DoomedImage) == 4
+    await run(served)
+    assert pictures(served.context) == set()
+
+
+async def test_pictures_that_cannot_be_deleted_are_named_and_tried_again(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old = await passage(served.context, "OLD1A11", 31)
+    real = FolderStore._delete_many
+
+    def stubborn(self: FolderStore, keys: Any) -> Any:
+        done = real(self, [key for key in keys if key != old.snapshot_key])
+        done.failed.update(dict.fromkeys((key for key in keys if key == old.snapshot_key), "Operation not permitted"))
+        return done
+
+    with monkeypatch.context() as broken:
+        broken.setattr(FolderStore, "_delete_many", stubborn)
+        found = await run(served)
+    assert found["report"]["errors"]["examples"] == [old.snapshot_key]
+    assert pictures(served.context) == {old.snapshot_key}
+    again = await run(served)
+    assert "errors" not in again["report"]
+    assert pictures(served.context) == set()
+
+
+@both
+async def test_one_process_runs_at_a_time_and_a_dead_ones_lease_ends(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    held = deleting.Run(served.context, "run", "elsewhere")
+    await held.begin()
+    assert (await served.client.post(RUNS, json={})).status_code == 409
+    with pytest.raises(Conflict):
+        await deleting.run(served.context, "test")
+    # Nobody has to wait to count.
+    await run(served, dry_run=True)
+    monkeypatch.setattr(deleting, "LEASE_LIFE", timedelta(seconds=-1))
+    await held.renew()
+    monkeypatch.undo()
+    await run(served)
+    left = (await served.client.get(f"{RUNS}/{held.id}")).json()
+    assert left["state"] == "stopped"
+
+
+@both
+async def test_many_that_start_at_once_delete_once(served: Served) -> None:
+    for _ in range(6):
+        await passage(served.context, "OLD1A11", 31, pictures=False)
+    done = await asyncio.gather(*(deleting.run(served.context, "test") for _ in range(5)), return_exceptions=True)
+    refused = [item for item in done if isinstance(item, Conflict)]
+    reports = [(await served.client.get(f"{RUNS}/{item}")).json() for item in done if isinstance(item, str)]
+    assert len(refused) + len(reports) == 5
+    assert sum(item["report"]["classes"]["detections"]["rows"] for item in reports) == 6
+
+
+@both
+async def test_batches_go_on_to_the_end(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deleting, "BATCH", 2)
+    monkeypatch.setattr(deleting, "IMAGES", 3)
+    for _ in range(5):
+        await passage(served.context, "OLD1A11", 31)
+    found = await run(served)
+    assert found["report"]["classes"]["detections"]["rows"] == 5
+    assert pictures(served.context) == set()
+
+
+@both
+async def test_runs_are_in_the_log_and_listed(served: Served) -> None:
+    await passage(served.context, "OLD1A11", 31)
+    await run(served, dry_run=True)
+    done = await run(served)
+    async with served.context.db.read() as session:
+        rows = list(await session.scalars(select(AuditRow).where(AuditRow.action == "retention.run")))
+    assert [(row.actor, row.subject, row.details["rows"]) for row in rows] == [("admin", done["id"], 1)]
+    listed = (await served.client.get(RUNS)).json()["items"]
+    assert [item["dry_run"] for item in listed] == [False, True]
+    assert (await served.client.get(f"{RUNS}/{'0' * 32}")).status_code == 404
+
+
+async def test_every_class_that_is_not_the_buss_is_swept(served: Served) -> None:
+    """A class without a way to delete it would be promised in the README and kept for ever."""
+    from functions.retention.classes import CLASSES
+
+    assert {each.name for each in CLASSES if not each.by_itself} - {"images", "audit"} == set(due.ROWS)
+
+
+@both
+async def test_an_alert_keeps_its_passage_and_pictures_for_as_long_as_itself(served: Served) -> None:
+    one = await passage(served.context, "HIT1A11", 60)
+    await alert(served.context, one, 60)
+    two = await passage(served.context, "OFF1A11", 60)
+    await alert(served.context, two, 60, state="withdrawn")
+    found = await run(served)
+    assert await plates(served) == ["HIT1A11"]
+    assert len(pictures(served.context)) == 4
+    assert found["report"]["classes"]["detections"]["needed"] == 1
+    body = {"days": 45, "reason": "decree 3"}
+    assert (await served.client.put("/api/retention/policy/alerts", json=body)).status_code == 200
+    found = await run(served)
+    assert found["report"]["classes"]["alerts"]["rows"] == 2
+    assert await plates(served) == []
+    assert pictures(served.context) == set()
+
+
+async def test_a_hold_keeps_an_alert(served: Served) -> None:
+    one = await passage(served.context, "HIT1A11", 200)
+    await alert(served.context, one, 200)
+    await hold(served, plate="HIT1A11")
+    found = await run(served)
+    assert found["report"]["classes"]["alerts"]["held"] == 1
+    assert await count(served, Alert) == 1
+
+
+async def test_only_administrators_of_all_groups_may(served: Served) -> None:
+    await camera(served.context, "gate", "north")
+    await another(served, "partial")
+    async with served.context.db.transaction() as session:
+        user = (await session.scalars(select(User).where(User.username == "partial"))).one()
+        user.all_groups = False
+    headers = await served.login("partial", "Quarto-Verde-77-Onibus")
+    for method, path in (("GET", "/api/retention/policy"), ("GET", "/api/auth/audit"), ("GET", HOLDS)):
+        answer = await served.client.request(method, path, headers=headers)
+        assert answer.status_code == 403, path
+
+
+async def test_the_days_run_is_due_after_its_hour_and_once(served: Served) -> None:
+    context = served.context
+    at = now().replace(hour=12)
+    object.__setattr__(context, "settings", context.settings.model_copy(update={"retention_hour": 6}))
+    # A new platform has nothing to delete; one that never ran for a day has.
+    assert await watch.is_due(context, at) is False
+    assert await watch.is_due(context, at + timedelta(days=2)) is True
+    await deleting.run(context, "test")
+    assert await watch.is_due(context, at + timedelta(days=1)) is True
+    assert await watch.is_due(context, now()) is False
+    object.__setattr__(context, "settings", context.settings.model_copy(update={"retention_hour": -1}))
+    assert await watch.is_due(context, at + timedelta(days=9)) is False
