@@ -24,7 +24,16 @@ from functions.shared.context import Context
 from functions.shared.errors import Forbidden
 from functions.shared.idempotency import OPENAPI, attempt_of
 from functions.shared.tables import User
-from functions.shared.web import ACCESS_COOKIE, COOKIE_HEADER, REFRESH_COOKIE, Ctx, Startup, Who, create_app
+from functions.shared.web import (
+    ACCESS_COOKIE,
+    COOKIE_HEADER,
+    REFRESH_COOKIE,
+    Ctx,
+    Startup,
+    Who,
+    address_of,
+    create_app,
+)
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 startup: list[Startup] = [keys.ensure_keys, service.ensure_admin]
@@ -34,7 +43,7 @@ ACCESS_PATH, REFRESH_PATH = "/api", "/api/auth"
 @router.post("/login", response_model_exclude_none=True)
 async def login(body: Login, request: Request, response: Response, context: Ctx) -> Session:
     """Sign in with a name and a password; a token pair, or cookies for a browser (`session: "cookie"`)."""
-    user, pair = await service.login(context, body.username, body.password.get_secret_value(), _address(request))
+    user, pair = await service.login(context, body.username, body.password.get_secret_value(), address_of(request))
     return _session(context, response, user, pair, cookie=body.session == "cookie")
 
 
@@ -70,7 +79,7 @@ async def jwks(context: Ctx) -> JSONResponse:
 @router.post("/password", status_code=204)
 async def change_password(body: PasswordChange, request: Request, context: Ctx, who: Who) -> None:
     """Change one's own password; every session signs in anew when its access token ends."""
-    await service.change_password(context, who, body, _address(request))
+    await service.change_password(context, who, body, address_of(request))
 
 
 @router.get("/users")
@@ -98,10 +107,6 @@ async def update_user(user_id: str, body: UserUpdate, context: Ctx) -> UserView:
 async def rotate_keys(context: Ctx) -> dict[str, object]:
     """A new signing key, and every private key encrypted anew under the first of GTV_FERNET_KEYS."""
     return await service.rotate_keys(context)
-
-
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
 
 
 def _refresh_token(request: Request, body: Refresh | None) -> tuple[str | None, bool]:

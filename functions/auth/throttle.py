@@ -7,8 +7,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from ipaddress import IPv6Address, IPv6Network, ip_address
 
+from functions.shared.addresses import network_of
 from functions.shared.errors import Rejected, Throttled
 
 WINDOW_S = 300.0
@@ -21,17 +21,6 @@ _KEPT = 10_000
 class _Count:
     since: float
     failures: int = 0
-
-
-def network_of(address: str) -> str:
-    """Whose address it is: of IPv6 the first 64 bits, since every line has as many addresses as it likes below them."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address
-    if not isinstance(found, IPv6Address):
-        return str(found)
-    return str(found.ipv4_mapped or IPv6Network((int(found), 64), strict=False))
 
 
 class Throttle:

@@ -42,6 +42,9 @@ PUBLIC = None
 # who they are: some MB of it would hold up the process for seconds.
 FILES = frozenset({"/api/ingest/frames", "/api/cameras/import", "/events"})
 
+# Paths whose answer may begin later than GTV_REQUEST_TIMEOUT_S: seconds.
+LONG: dict[str, float] = {"/api/cameras/import": 120.0}
+
 # "METHOD path" as FastAPI names the route -> its rule, or PUBLIC.
 ACCESS: dict[str, Rule | None] = {
     "GET /_/health": PUBLIC,
@@ -49,6 +52,7 @@ ACCESS: dict[str, Rule | None] = {
     "GET /metrics": PUBLIC,
     "GET /api/openapi.json": PUBLIC,
     "GET /api/docs": PUBLIC,
+    "GET /api/docs/{file}": PUBLIC,
     # auth
     "POST /api/auth/login": PUBLIC,
     "POST /api/auth/refresh": PUBLIC,

@@ -36,6 +36,7 @@ VALUES = {
     "correction_id": "0" * 32,
     "key": "a/b.jpg",
     "path": "x.js",
+    "file": "start.js",
 }
 ANSWER_S = 30.0
 
