@@ -23,6 +23,7 @@ from functions.auth.schemas import (
 from functions.shared.context import Context
 from functions.shared.errors import Forbidden
 from functions.shared.idempotency import OPENAPI, attempt_of
+from functions.shared.openapi import may_answer
 from functions.shared.tables import User
 from functions.shared.web import (
     ACCESS_COOKIE,
@@ -40,14 +41,14 @@ startup: list[Startup] = [keys.ensure_keys, service.ensure_admin]
 ACCESS_PATH, REFRESH_PATH = "/api", "/api/auth"
 
 
-@router.post("/login", response_model_exclude_none=True)
+@router.post("/login", response_model_exclude_none=True, responses=may_answer(401))
 async def login(body: Login, request: Request, response: Response, context: Ctx) -> Session:
     """Sign in with a name and a password; a token pair, or cookies for a browser (`session: "cookie"`)."""
     user, pair = await service.login(context, body.username, body.password.get_secret_value(), address_of(request))
     return _session(context, response, user, pair, cookie=body.session == "cookie")
 
 
-@router.post("/refresh", response_model_exclude_none=True)
+@router.post("/refresh", response_model_exclude_none=True, responses=may_answer(401, 403))
 async def refresh(request: Request, response: Response, context: Ctx, body: Refresh | None = None) -> Session:
     """Change a refresh token (in the body, else the cookie) for a new pair. Each holds for one use."""
     token, cookie = _refresh_token(request, body)
@@ -55,7 +56,7 @@ async def refresh(request: Request, response: Response, context: Ctx, body: Refr
     return _session(context, response, user, pair, cookie=cookie)
 
 
-@router.post("/logout", status_code=204)
+@router.post("/logout", status_code=204, responses=may_answer(401, 403))
 async def logout(request: Request, response: Response, context: Ctx, body: Refresh | None = None) -> None:
     """End the session of a refresh token and take its cookies away."""
     token, cookie = _refresh_token(request, body)
@@ -67,6 +68,7 @@ async def logout(request: Request, response: Response, context: Ctx, body: Refre
 
 @router.get("/me")
 async def me(context: Ctx, who: Who) -> Me:
+    """Who one is signed in as."""
     return _me(await service.me(context, who))
 
 
@@ -88,11 +90,13 @@ async def list_users(
     cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
     limit: Annotated[int, Query(ge=1, le=service.PAGE_MAX)] = 50,
 ) -> UserPage:
+    """Users by id."""
     return await service.list_users(context, cursor, limit)
 
 
 @router.post("/users", status_code=201, response_model=UserView, openapi_extra=OPENAPI)
 async def create_user(body: UserCreate, request: Request, context: Ctx, who: Who) -> JSONResponse:
+    """Add a user."""
     answer = await service.create_user(context, body, await attempt_of(request, who))
     return JSONResponse(answer.body, answer.status, answer.headers)
 

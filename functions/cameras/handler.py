@@ -30,6 +30,7 @@ from functions.cameras.schemas import (
 )
 from functions.shared.errors import InvalidInput
 from functions.shared.idempotency import OPENAPI, attempt_of
+from functions.shared.openapi import may_answer
 from functions.shared.web import Ctx, Startup, Who, Worker, create_app
 
 router = APIRouter(prefix="/api", tags=["cameras"])
@@ -59,7 +60,7 @@ async def register_camera(body: CameraCreate, request: Request, context: Ctx, wh
     return JSONResponse(answer.body, answer.status, {**headers, **answer.headers})
 
 
-@router.post("/cameras/probe")
+@router.post("/cameras/probe", responses=may_answer(502))
 async def probe_address(body: ProbeRequest, context: Ctx) -> ProbeResult:
     """Look at an address before it is registered; at the most 5 s."""
     return await probe.probe(context, body.rtsp_url.get_secret_value())
@@ -90,6 +91,7 @@ async def rotate_secrets(context: Ctx) -> dict[str, int]:
 
 @router.get("/cameras/{camera_id}")
 async def show_camera(camera_id: str, context: Ctx, response: Response) -> CameraView:
+    """One camera with its status; the `ETag` is what `If-Match` of a change takes."""
     found = await service.camera_with_status(context, camera_id)
     response.headers["ETag"] = _etag(found.revision)
     return found
@@ -111,13 +113,15 @@ async def delete_camera(camera_id: str, context: Ctx, if_match: IfMatch = None) 
     await service.delete_camera(context, camera_id, _revision(if_match))
 
 
-@router.post("/cameras/{camera_id}/probe")
+@router.post("/cameras/{camera_id}/probe", responses=may_answer(502))
 async def probe_camera(camera_id: str, context: Ctx) -> ProbeResult:
+    """Look at a registered camera's stream; at the most 5 s."""
     return await probe.probe(context, await service.address_of(context, camera_id))
 
 
 @router.get("/cameras/{camera_id}/status")
 async def show_status(camera_id: str, context: Ctx) -> StatusView:
+    """How a camera fares."""
     return await status.status_of(context, await service.camera(context, camera_id))
 
 
@@ -144,6 +148,7 @@ async def create_group(body: GroupCreate, request: Request, context: Ctx, who: W
 
 @router.get("/groups/{group_id}")
 async def show_group(group_id: str, context: Ctx) -> GroupView:
+    """One group."""
     return await groups.show_group(context, group_id)
 
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from functions.cameras import polygons
 from functions.shared.contracts import CAMERA_ID, CameraStatus
@@ -60,11 +61,17 @@ def _known_once(formats: list[str]) -> list[str]:
 
 Clean = AfterValidator(_no_controls)
 Line = AfterValidator(_one_line)
+# What the two ask for, said in the API's document; their own words are clearer in an answer.
+_LINE = {"pattern": r"^[^\x00-\x20\x7f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\x00-\x1f\x7f]*$"}
+_RTSP = {"pattern": r"^rtsps?://([A-Za-z0-9._~%-]+(:[A-Za-z0-9._~%-]*)?@)?[A-Za-z0-9.-]+(:[1-9][0-9]{0,3})?(/[A-Za-z0-9._~%/-]*)?$"}
+_ADDRESS = "rtsp://user:password@192.0.2.10:554/stream1"
 Id = Annotated[str, Field(pattern=CAMERA_ID), AfterValidator(_not_reserved)]
-Name = Annotated[str, Field(min_length=1, max_length=120), Clean, Line]
+Name = Annotated[
+    str, Field(min_length=1, max_length=120, examples=["Av. Brasil, km 1"], json_schema_extra=_LINE), Clean, Line
+]
 Group = Annotated[str, Field(pattern=CAMERA_ID, description="id of a group that is there", examples=["centro"])]
-Location = Annotated[str, Field(max_length=200), Clean, Line]
-Notes = Annotated[str, Field(max_length=4000), Clean]
+Location = Annotated[str, Field(max_length=200, json_schema_extra=_LINE), Clean, Line]
+Notes = Annotated[str, Field(max_length=4000, json_schema_extra={"pattern": r"^[^\x00-\x08\x0b-\x1f\x7f]*$"}), Clean]
 Fps = Annotated[float, Field(ge=0.1, le=60, description="frames published a second at the most")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Quality = Annotated[int, Field(ge=40, le=100)]
@@ -122,7 +129,10 @@ def _not_null(given: Any, required: tuple[str, ...]) -> Any:
 class CameraCreate(Body):
     id: Id | None = Field(None, description="lower-case letters, digits, - and _; made from the name when absent")
     name: Name
-    rtsp_url: SecretStr = Field(description="rtsp:// or rtsps://, with user and password where the camera asks")
+    rtsp_url: SecretStr = Field(
+        description="rtsp:// or rtsps://, with user and password where the camera asks", examples=[_ADDRESS],
+        json_schema_extra=_RTSP,
+    )  # fmt: skip
     enabled: bool = True
     group_id: Group | None = None
     location: Location | None = None
@@ -143,16 +153,16 @@ class CameraCreate(Body):
 class CameraUpdate(Body):
     """What shall change; fields that are absent stay. `null` empties a field that may be empty."""
 
-    name: Name | None = None
-    rtsp_url: SecretStr | None = None
-    enabled: bool | None = None
+    name: Name | SkipJsonSchema[None] = None
+    rtsp_url: Annotated[SecretStr, Field(json_schema_extra=_RTSP)] | SkipJsonSchema[None] = None
+    enabled: bool | SkipJsonSchema[None] = None
     group_id: Group | None = None
     location: Location | None = None
     latitude: Latitude | None = None
     longitude: Longitude | None = None
-    sample_fps: Fps | None = None
-    motion_gate: bool | None = None
-    motion_threshold: Share | None = None
+    sample_fps: Fps | SkipJsonSchema[None] = None
+    motion_gate: bool | SkipJsonSchema[None] = None
+    motion_threshold: Share | SkipJsonSchema[None] = None
     jpeg_quality: Quality | None = None
     max_side: Side | None = None
     min_confidence: Confidence | None = None
@@ -187,7 +197,7 @@ class ImportQuery(Body):
 
 
 class ProbeRequest(Body):
-    rtsp_url: SecretStr
+    rtsp_url: SecretStr = Field(examples=[_ADDRESS], json_schema_extra=_RTSP)
 
 
 class ProbeResult(BaseModel):
@@ -295,8 +305,8 @@ class GroupCreate(Body):
 class GroupUpdate(Body):
     """What shall change; fields that are absent stay."""
 
-    name: Name | None = None
-    plate_formats: Formats | None = None
+    name: Name | SkipJsonSchema[None] = None
+    plate_formats: Formats | SkipJsonSchema[None] = None
 
     @model_validator(mode="before")
     @classmethod

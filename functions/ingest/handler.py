@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Annotated
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import UploadFile
@@ -13,9 +14,10 @@ from starlette.types import Message
 
 from functions.ingest import service
 from functions.ingest.schemas import Queued, captured_at_of
-from functions.shared import logs
+from functions.shared import limits, logs
 from functions.shared.errors import BrokenImage, InvalidInput, TooLarge
-from functions.shared.idempotency import Answer, Attempt, attempt_of, once
+from functions.shared.idempotency import OPENAPI, Answer, Attempt, attempt_of, once
+from functions.shared.openapi import may_answer
 from functions.shared.web import Ctx, Who, create_app
 
 router = APIRouter(prefix="/api/ingest", tags=["ingest"])
@@ -44,6 +46,8 @@ _BODY = {
         },
     }
 }
+CameraId = Annotated[str | None, Query(description="the camera, where the body is the picture itself")]
+CapturedAt = Annotated[str | None, Query(description="when it was taken, with its time zone (now, when absent)")]
 
 
 @dataclass(frozen=True)
@@ -55,14 +59,14 @@ class Upload:
     picture: bytes
 
 
-@router.post("/frames", status_code=202, response_model=Queued, openapi_extra=_BODY)
+@router.post("/frames", status_code=202, response_model=Queued, openapi_extra={**OPENAPI, **_BODY}, responses=may_answer(404))
 async def frames(
-    request: Request, context: Ctx, who: Who, camera_id: str | None = None, captured_at: str | None = None
+    request: Request, context: Ctx, who: Who, camera_id: CameraId = None, captured_at: CapturedAt = None
 ) -> JSONResponse:
     """Queue a JPEG or PNG of up to 5 MB to be read as a frame of a camera.
 
     Either a form with `camera_id`, `frame` and perhaps `captured_at`, or the picture itself as the body with
-    `camera_id` and perhaps `captured_at` in the query.
+    `camera_id` and perhaps `captured_at` in the query. At the most GTV_RATE_CAMERA frames a second of one camera.
     """
     bounded = _bounded(request)
     attempt = await attempt_of(bounded, who)
@@ -70,6 +74,8 @@ async def frames(
     at = captured_at_of(upload.captured_at)
 
     async def queue(_: AsyncSession | None = None) -> Answer:
+        await service.require_camera(context, upload.camera_id, who.scope)
+        await limits.count_camera(context, request.scope, upload.camera_id)
         correlation_id = logs.correlation_id() or logs.bind_correlation()
         meta = await service.queue_frame(context, upload.camera_id, upload.picture, at, correlation_id)
         return Answer(202, Queued(id=meta.id, camera_id=meta.camera_id).model_dump())

@@ -11,6 +11,7 @@ from functions.ingest import images, repository
 from functions.shared.context import Context
 from functions.shared.contracts import CAMERA_ID, FrameMeta, frame_id, new_id, now
 from functions.shared.errors import Conflict, InvalidInput, NotFound
+from functions.shared.scope import Scope
 
 
 async def queue_frame(
@@ -18,10 +19,9 @@ async def queue_frame(
 ) -> FrameMeta:
     """Give a JPEG or PNG to the readers, as the camera's frame of a time (now, when none is given).
 
-    Raises NotFound for an unknown or deleted camera, Conflict for a disabled one, BrokenImage for what is no
-    picture, BusUnavailable when NATS did not store the frame.
+    The camera is one that `require_camera` let pass. Raises BrokenImage for what is no picture, BusUnavailable when
+    NATS did not store the frame.
     """
-    await require_camera(context, camera_id)
     jpeg, width, height = await asyncio.to_thread(images.as_jpeg, picture)
     meta = FrameMeta(
         id=_id_of(camera_id, captured_at, picture), correlation_id=correlation_id, camera_id=camera_id,
@@ -32,12 +32,13 @@ async def queue_frame(
     return meta
 
 
-async def require_camera(context: Context, camera_id: str) -> None:
-    """Raises InvalidInput, NotFound or Conflict where frames of a camera are not to be taken."""
+async def require_camera(context: Context, camera_id: str, scope: Scope) -> None:
+    """Raises InvalidInput, NotFound (deleted, or out of scope) or Conflict (disabled) where frames of a camera are not
+    to be taken."""
     if not re.match(CAMERA_ID, camera_id):
         raise InvalidInput("camera_id: lower-case letters, digits, - and _, 63 at the most", field="camera_id")
     async with context.db.read() as session:
-        enabled = await repository.camera_enabled(session, camera_id)
+        enabled = await repository.camera_enabled(session, camera_id, scope)
     if enabled is None:
         raise NotFound(f"there is no camera {camera_id}", field="camera_id")
     if not enabled:

@@ -1,13 +1,14 @@
 """The OpenAPI document of a function: what FastAPI finds out by itself, completed for every route by one rule.
 
 Rooms say what only they know: a docstring, descriptions of their fields, and in `responses` of a route a status that
-the rule below does not expect (`responses={502: {"description": "the camera does not answer"}}`). Errors, headers,
+the rule below does not expect (`responses=may_answer(502)`). Errors, headers,
 security, links and parameters that many share are added here, so that no route can lack them.
 """
 
 from __future__ import annotations
 
 import re
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
@@ -18,7 +19,7 @@ from functions.shared import openapi_texts as texts
 from functions.shared.access import ACCESS, PUBLIC, Role, Rule
 from functions.shared.openapi_3_0 import as_3_0
 
-__all__ = ["as_3_0", "describe", "document", "operation_id"]
+__all__ = ["as_3_0", "describe", "document", "may_answer", "operation_id"]
 Json = dict[str, Any]
 METHODS = ("get", "put", "post", "delete", "patch")
 KEY = "Idempotency-Key"
@@ -31,6 +32,11 @@ _FILES = {".jpg": "image/jpeg", ".csv": "text/csv", ".pdf": "application/pdf", "
 def operation_id(route: APIRoute) -> str:
     """Room and function, e.g. `cameras_list_cameras`: stays as long as both keep their names."""
     return f"{route.tags[0]}_{route.name}".replace("-", "_") if route.tags else route.name
+
+
+def may_answer(*statuses: int) -> dict[int | str, Json]:
+    """For `responses` of a route: errors that the rule of this module does not expect of its shape."""
+    return {status: {"description": texts.ERRORS[status][1]} for status in statuses}
 
 
 def describe(app: FastAPI) -> None:
@@ -72,6 +78,7 @@ def _complete(paths: dict[str, Json], path: str, method: str, operation: Json, s
     for parameter in operation.get("parameters", ()):
         if not parameter.get("description"):
             parameter["description"] = _parameter(parameter)
+        parameter["schema"] = texts.SHAPES.get(parameter["name"], parameter["schema"])
     operation["security"] = _security(rule)
     operation["description"] = "\n\n".join(part for part in (operation.get("description"), _who(rule)) if part)
     answers: Json = operation.setdefault("responses", {})
@@ -100,15 +107,18 @@ def _parameter(parameter: Json) -> str:
 def _security(rule: Rule | None) -> list[Json]:
     if rule is PUBLIC:
         return []
-    return [{"bearer": []}, {"cookie": []}]
+    ways: list[Json] = [{"bearer": []}, {"cookie": []}]
+    return [*ways, {"basic": []}] if rule.permission else ways
 
 
 def _who(rule: Rule | None) -> str:
     if rule is PUBLIC:
         return ""
     roles = ", ".join(f"`{role.value}`" for role in Role if role in rule.roles)
-    key = f" API keys need the permission `{rule.permission}`." if rule.permission else " Not for API keys."
-    return f"For the roles {roles}.{key}"
+    if not rule.permission:
+        return f"For the roles {roles}. Not for API keys."
+    key = "Any API key will do." if rule.permission == "*" else f"API keys need the permission `{rule.permission}`."
+    return f"For the roles {roles}. {key}"
 
 
 def _statuses(path: str, method: str, operation: Json, rule: Rule | None) -> set[int]:
@@ -133,14 +143,14 @@ def _add_errors(answers: Json, statuses: set[int]) -> None:
     for status in sorted(statuses | {int(text) for text in answers if text.isdigit() and int(text) >= 400}):
         said = answers.get(str(status), {}).get("description", "")
         name, general = texts.ERRORS[status]
-        if said in ("", "Validation Error", general):
+        if said in ("", "Validation Error", general, HTTPStatus(status).phrase):
             answers[str(status)] = {"$ref": f"#/components/responses/{name}"}
         else:
             answers[str(status)] = {**_error(status, name), "description": said}
 
 
 def _error(status: int, name: str) -> Json:
-    headers = {**_common(), **{header: _header(header) for header in texts.ERROR_HEADERS.get(status, ())}}
+    headers = {name: _header(name) for name in ("X-Correlation-ID", *texts.ERROR_HEADERS.get(status, ()))}
     example = {
         "error": {
             "code": texts.CODES[status],
@@ -151,10 +161,6 @@ def _error(status: int, name: str) -> Json:
     }
     content = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}, "example": example}}
     return {"description": texts.ERRORS[status][1], "headers": headers, "content": content}
-
-
-def _common() -> Json:
-    return {name: _header(name) for name in texts.COMMON_HEADERS}
 
 
 def _header(name: str) -> Json:
@@ -169,7 +175,7 @@ def _done(answers: Json) -> Json:
 
 def _add_headers(paths: dict[str, Json], path: str, method: str, operation: Json, status: str, answer: Json) -> None:
     headers = answer.setdefault("headers", {})
-    headers.update(_common())
+    headers.update({name: _header(name) for name in texts.COMMON_HEADERS})
     names = {parameter["name"] for parameter in operation.get("parameters", ())}
     if KEY in names:
         headers["Idempotent-Replayed"] = _header("Idempotent-Replayed")
@@ -204,15 +210,14 @@ def _item_path(paths: dict[str, Json], path: str) -> str | None:
 
 
 def _links(paths: dict[str, Json], path: str, method: str) -> Json:
-    """From what was made or listed to what can be done with it (OpenAPI links)."""
-    item = _item_path(paths, path)
-    if item is None or method not in ("get", "post"):
+    """From what was made to what can be done with it (OpenAPI links)."""
+    item, made = _item_path(paths, path), "$response.body#/id"
+    if item is None or method != "post":
         return {}
     name = item[len(path) + 2 : -1]
-    pointer = "$response.body#/id" if method == "post" else "$response.body#/items/0/id"
     parents = {parent: f"$request.path.{parent}" for parent in re.findall(r"\{([a-z_]+)\}", path)}
     return {
-        operation["operationId"]: {"operationId": operation["operationId"], "parameters": {**parents, name: pointer}}
+        operation["operationId"]: {"operationId": operation["operationId"], "parameters": {**parents, name: made}}
         for other, operations in paths.items()
         if other == item or (other.startswith(f"{item}/") and "{" not in other[len(item) :])
         for of, operation in operations.items()

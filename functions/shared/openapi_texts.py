@@ -9,14 +9,15 @@ Json = dict[str, Any]
 ABOUT = """\
 Reads the number plates that a city's cameras see.
 
-**Errors** have one shape, `Error`; `code` is stable and for machines, `message` for people.
-**Lists** come in pages: give `next_cursor` as `cursor` until it is null.
-**Times** are RFC 3339, in UTC.
-**What makes something** takes an `Idempotency-Key`: the same key with the same body is done once.
-**Changes** take `If-Match` with the `ETag` that was seen, where a route names it: 409 when somebody was quicker.
-**Scope**: whoever may see some groups of cameras only gets 404 for the rest, and lists without it.
-**Limits**: `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10) and `RateLimit-Limit`,
-`-Remaining`, `-Reset` say how many requests are left; a refused one gets 429 and `Retry-After`.
+- **Errors** have one shape, `Error`; `code` is stable and for machines, `message` for people.
+- **Lists** come in pages: give `next_cursor` as `cursor` until it is null.
+- **Times** are RFC 3339, in UTC.
+- **What makes something** takes an `Idempotency-Key`: the same key with the same body is done once.
+- **Changes** take `If-Match` with the `ETag` that was seen, where a route names it: 409 when somebody was quicker.
+- **Scope**: whoever may see some groups of cameras only gets 404 for the rest, and lists without it.
+- **Limits**: `RateLimit` and `RateLimit-Policy` (draft-ietf-httpapi-ratelimit-headers-10), and for older clients
+  `RateLimit-Limit`, `-Remaining` and `-Reset`, say how many requests are left; one too many gets 429 and `Retry-After`.
+- Every answer names its request in `X-Correlation-ID`; give it to whoever keeps the platform running.
 """
 
 TAGS = {
@@ -38,6 +39,14 @@ PARAMETERS = {
     "to": "Before this time (RFC 3339).",
     "camera_id": "Id of a camera.",
     "group_id": "Id of a group of cameras.",
+    "state": "Cameras in this state alone.",
+    "enabled": "true: those that are to be captured; false: the others.",
+    "mode": "`all`: every line or none; `valid`: those that are right.",
+    "dry_run": "Say what would be done, and do nothing.",
+    "type": "Types of vehicle, one or more (repeat it).",
+    "color": "Colours of vehicle, one or more (repeat it).",
+    "kind": "The picture of the vehicle, or of the plate.",
+    "source": "Whether a person said it, or a model that read again.",
     "reason": "Why it is asked: a case number or text. Goes into the audit log.",
     "If-Match": "The `ETag` that was seen; the change is refused with 409 when it is no longer the present one.",
     "If-None-Match": "The `ETag` of the copy at hand; 304 when it is still the present one.",
@@ -49,7 +58,15 @@ PARAMETERS = {
 COMMON_HEADERS = (
     "X-Correlation-ID", "RateLimit", "RateLimit-Policy", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset",
 )  # fmt: skip
-ERROR_HEADERS = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
+ERROR_HEADERS = {401: ("WWW-Authenticate",), 429: (*COMMON_HEADERS[1:], "Retry-After"), 503: ("Retry-After",)}
+# What a parameter of this name looks like, wherever it stands.
+SHAPES: dict[str, dict[str, Any]] = {
+    "If-Match": {"type": "string", "pattern": r'^(\*|(W/)?"[0-9]{1,9}")$', "examples": ['"3"']},
+    "Idempotency-Key": {
+        "type": "string", "pattern": "^[!-~]([ -~]{0,126}[!-~])?$", "examples": ["0d3f6a52-7b1e-4c5e-9a44-1f2f4f0f7a10"],
+    },
+    "Last-Event-ID": {"type": "string", "pattern": "^[0-9]{0,18}$", "examples": ["4711"]},
+}
 
 
 def _text(description: str, example: str, **schema: object) -> Json:
@@ -82,7 +99,12 @@ SECURITY: Json = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An access token of `POST /api/auth/login` (RS256, 15 minutes).",
+        "description": "An access token of `POST /api/auth/login` (RS256, 15 minutes), or an API key (`gtv_...`).",
+    },
+    "basic": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "An API key as the password, with any user name, for senders that can do no better.",
     },
     "cookie": {
         "type": "apiKey",

@@ -93,13 +93,18 @@ async def authorize(request: Request, context: Ctx) -> None:
         await limits.count_address(context, request.scope)
         return
     try:
-        principal = await context.verifier.principal(_token(request))
+        principal = await identify(request, context)
     except errors.NotAuthenticated:
         await limits.count_address(context, request.scope)
         raise
     await limits.count_principal(context, request.scope, principal)
     require(rule, principal)
     request.state.principal = principal
+
+
+async def identify(request: Request, context: Context) -> Principal:
+    """Who asks, as the database knows them now. Raises NotAuthenticated, Forbidden."""
+    return await context.verifier.principal(_token(request))
 
 
 def require(rule: Rule, principal: Principal) -> None:
@@ -177,6 +182,7 @@ def create_app(
     app.state.open_context, app.state.context, app.state.name = opener, None, name
     every = [_platform_router(name), swagger.router, *routers]
     _require_access(every)
+    app.state.routes = [route for router in every for route in router.routes]
     for router in every:
         app.include_router(router)
     app.add_exception_handler(errors.GTVisionError, _on_error)
@@ -260,10 +266,20 @@ async def _on_http(request: Request, error: Exception) -> Response:
         await limits.count_address(context_of(request), request.scope)
     except errors.Throttled as throttled:
         return await _on_error(request, throttled)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_allowed(request.app, request.url.path))
     codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     message = f"there is no {request.url.path[:200]}" if error.status_code == 404 else str(error.detail)
     body = envelope(codes.get(error.status_code, "rejected"), message)
-    return JSONResponse(body, error.status_code, error.headers)
+    return JSONResponse(body, error.status_code, headers)
+
+
+def _allowed(app: FastAPI, path: str) -> list[str]:
+    """The methods of a path; the framework names those of the first route that it fits."""
+    fits = [route for route in app.state.routes if route.path_regex.match(path)]
+    exact = [route for route in fits if route.path == path]
+    return sorted({method for route in exact or fits for method in route.methods or ()})
 
 
 async def _explain(request: Request, error: Exception) -> Response:
