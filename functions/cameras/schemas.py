@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic.config import JsonDict
 from pydantic.json_schema import SkipJsonSchema
 
 from functions.cameras import polygons
@@ -62,8 +63,12 @@ def _known_once(formats: list[str]) -> list[str]:
 Clean = AfterValidator(_no_controls)
 Line = AfterValidator(_one_line)
 # What the two ask for, said in the API's document; their own words are clearer in an answer.
-_LINE = {"pattern": r"^[^\x00-\x20\x7f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\x00-\x1f\x7f]*$"}
-_RTSP = {"pattern": r"^rtsps?://([A-Za-z0-9._~%-]+(:[A-Za-z0-9._~%-]*)?@)?[A-Za-z0-9.-]+(:[1-9][0-9]{0,3})?(/[A-Za-z0-9._~%/-]*)?$"}
+_LINE: JsonDict = {
+    "pattern": r"^[^\x00-\x20\x7f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\x00-\x1f\x7f]*$"
+}
+_RTSP: JsonDict = {
+    "pattern": r"^rtsps?://([A-Za-z0-9._~%-]+(:[A-Za-z0-9._~%-]*)?@)?[A-Za-z0-9.-]+(:[1-9][0-9]{0,3})?(/[A-Za-z0-9._~%/-]*)?$"
+}
 _ADDRESS = "rtsp://user:password@192.0.2.10:554/stream1"
 Id = Annotated[str, Field(pattern=CAMERA_ID), AfterValidator(_not_reserved)]
 Name = Annotated[

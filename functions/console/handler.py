@@ -57,7 +57,9 @@ def _answer(path: str, if_none_match: str | None) -> Response:
 async def events(
     context: Ctx,
     who: Who,
-    last_event_id: Annotated[str | None, Header(alias="Last-Event-ID", description="resume behind this event's id")] = None,
+    last_event_id: Annotated[
+        str | None, Header(alias="Last-Event-ID", description="resume behind this event's id")
+    ] = None,
     after: Annotated[int | None, Query(ge=0, description="the same, where no header can be set")] = None,
 ) -> StreamingResponse:
     """Server-sent events: detection, camera-status, camera-changed, clock (a heartbeat) and reset."""

@@ -59,7 +59,9 @@ class Upload:
     picture: bytes
 
 
-@router.post("/frames", status_code=202, response_model=Queued, openapi_extra={**OPENAPI, **_BODY}, responses=may_answer(404))
+@router.post(
+    "/frames", status_code=202, response_model=Queued, openapi_extra={**OPENAPI, **_BODY}, responses=may_answer(404)
+)
 async def frames(
     request: Request, context: Ctx, who: Who, camera_id: CameraId = None, captured_at: CapturedAt = None
 ) -> JSONResponse:

@@ -47,7 +47,10 @@ class DetectionQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     plate: str | None = Field(
-        None, min_length=1, description="plate, or a part of it; separators and case do not matter", examples=["ABC1D23"]
+        None,
+        min_length=1,
+        description="plate, or a part of it; separators and case do not matter",
+        examples=["ABC1D23"],
     )
     match: str = Field(
         "exact", description="exact, prefix, or wildcard: * stands for any characters, ? for one", examples=["prefix"]

@@ -174,5 +174,3 @@ class _Answer:
         if self._scope["path"].startswith("/api/") and b"cache-control" not in names:
             extra.append((b"cache-control", b"no-store"))
         return present + [(name, value) for name, value in extra if name not in names]
-
-

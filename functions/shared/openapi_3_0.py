@@ -36,19 +36,23 @@ def _schema(schema: Any) -> Any:
     turned: Json = {name: value for name, value in schema.items() if name not in _UNKNOWN}
     if schema.get("contentMediaType") == "application/octet-stream":
         turned["format"] = "binary"
-    _values(turned)
-    for name in _ONE:
-        if isinstance(turned.get(name), dict):
-            turned[name] = _schema(turned[name])
     if "prefixItems" in schema:
         turned.setdefault("items", {})
-    if "properties" in turned:
-        turned["properties"] = {name: _schema(value) for name, value in turned["properties"].items()}
+    _values(turned)
     _nullable(turned)
+    _inner(turned)
+    return turned
+
+
+def _inner(turned: Json) -> None:
+    for name in _ONE:
+        if name in turned:
+            turned[name] = _schema(turned[name])
     for name in _MANY:
         if name in turned:
             turned[name] = [_schema(value) for value in turned[name]]
-    return turned
+    if "properties" in turned:
+        turned["properties"] = {name: _schema(value) for name, value in turned["properties"].items()}
 
 
 def _values(turned: Json) -> None:

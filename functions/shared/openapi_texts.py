@@ -63,7 +63,9 @@ ERROR_HEADERS = {401: ("WWW-Authenticate",), 429: (*COMMON_HEADERS[1:], "Retry-A
 SHAPES: dict[str, dict[str, Any]] = {
     "If-Match": {"type": "string", "pattern": r'^(\*|(W/)?"[0-9]{1,9}")$', "examples": ['"3"']},
     "Idempotency-Key": {
-        "type": "string", "pattern": "^[!-~]([ -~]{0,126}[!-~])?$", "examples": ["0d3f6a52-7b1e-4c5e-9a44-1f2f4f0f7a10"],
+        "type": "string",
+        "pattern": "^[!-~]([ -~]{0,126}[!-~])?$",
+        "examples": ["0d3f6a52-7b1e-4c5e-9a44-1f2f4f0f7a10"],
     },
     "Last-Event-ID": {"type": "string", "pattern": "^[0-9]{0,18}$", "examples": ["4711"]},
 }

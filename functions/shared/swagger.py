@@ -1,4 +1,4 @@
-"""/api/docs: Swagger UI out of its wheel, so that the page needs no internet, no inline script and no CSP of its own."""
+"""/api/docs: Swagger UI out of its wheel. The page needs no internet, no inline script and no CSP of its own."""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def fuzz(
     timeout_s: float,
     document: dict[str, Any] | None = None,
 ) -> Run:
-    """One run as a role; None is nobody. `arguments` are those of `schemathesis run`, `document` another than its own."""
+    """One run as a role; None is nobody. `arguments` are of `schemathesis run`, `document` another than its own."""
     who = role.value if role else "nobody"
     folder = folder / who
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,7 +135,8 @@ def main() -> int:
                     arguments = ("--seed", str(seed), "--max-examples", str(chosen.examples), *narrowed)
                     run = fuzz(served, role, folder, *arguments, timeout_s=7200)
                     sent, failed = sent + run.cases, failed + (run.code != 0)
-                    print(f"seed {seed} as {run.who}: {run.cases} cases, {'as it should be' if not run.code else 'FINDINGS'}")
+                    how = "FINDINGS" if run.code else "as it should be"
+                    print(f"seed {seed} as {run.who}: {run.cases} cases, {how}", flush=True)
                     if run.code:
                         print(run.findings)
                     if not run.cases:

@@ -99,5 +99,3 @@ async def _token(client: httpx.AsyncClient, username: str) -> str:
     answer = await client.post("/api/auth/login", json={"username": username, "password": PASSWORD})
     answer.raise_for_status()
     return str(answer.json()["access_token"])
-
-

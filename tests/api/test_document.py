@@ -7,7 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import jsonschema
+import jsonschema  # type: ignore[import-untyped]
 import pytest
 
 from functions import embedded
@@ -67,7 +67,9 @@ def test_every_error_has_the_one_shape(path: str, method: str, operation: Json) 
     for status, answer in errors.items():
         assert answer["content"].keys() == {"application/json"}, status
         assert answer["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/Error"}
-        jsonschema.validate(answer["content"]["application/json"]["example"], DOCUMENT["components"]["schemas"]["Error"])
+        jsonschema.validate(
+            answer["content"]["application/json"]["example"], DOCUMENT["components"]["schemas"]["Error"]
+        )
         assert "X-Correlation-ID" in answer["headers"]
         assert ("Retry-After" in answer["headers"]) == (status in ("429", "503"))
     assert {"RateLimit", "RateLimit-Policy", "RateLimit-Remaining"} <= errors["429"]["headers"].keys()
@@ -167,7 +169,14 @@ def test_the_older_form_has_all_of_it_in_words_of_3_0() -> None:
     assert older["openapi"] == "3.0.3"
     assert older["paths"].keys() == DOCUMENT["paths"].keys()
     assert older["components"]["schemas"].keys() == DOCUMENT["components"]["schemas"].keys()
-    schemas = [*older["components"]["schemas"].values(), *(node["schema"] for node in walk(older["paths"]) if isinstance(node, dict) and isinstance(node.get("schema"), dict))]
+    schemas = [
+        *older["components"]["schemas"].values(),
+        *(
+            node["schema"]
+            for node in walk(older["paths"])
+            if isinstance(node, dict) and isinstance(node.get("schema"), dict)
+        ),
+    ]
     for schema in schemas:
         for node in walk(schema):
             if isinstance(node, dict) and not isinstance(node.get("type"), dict):

@@ -11,6 +11,7 @@ from argon2 import PasswordHasher
 from sqlalchemy import func, select, update
 
 from functions.auth import keys, passwords, throttle
+from functions.shared.addresses import network_of
 from functions.shared.config import FunctionSettings
 from functions.shared.context import Context
 from functions.shared.errors import DatabaseUnavailable, NotAuthenticated, Throttled
@@ -227,8 +228,8 @@ def test_the_addresses_of_one_line_are_counted_as_one() -> None:
     with pytest.raises(Throttled):
         succeed(brake, "ana", "2001:db8:0:7:ffff::1")
     succeed(brake, "ana", "2001:db8:0:8::1")
-    assert throttle.network_of("::ffff:10.0.0.1") == throttle.network_of("10.0.0.1") == "10.0.0.1"
-    assert throttle.network_of("a unix socket") == "a unix socket"
+    assert network_of("::ffff:10.0.0.1") == network_of("10.0.0.1") == "10.0.0.1"
+    assert network_of("a unix socket") == "a unix socket"
 
 
 def test_signing_in_rightly_is_never_braked() -> None:

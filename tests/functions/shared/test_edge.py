@@ -169,7 +169,9 @@ async def test_a_dripping_body_over_a_socket_gets_its_answer(function_settings: 
     task = asyncio.create_task(server.serve())
     try:
         async with asyncio.timeout(10):
-            while not server.started:
+            while True:
+                if server.started:
+                    break
                 await asyncio.sleep(0.01)
         reader, writer = await asyncio.open_connection("127.0.0.1", server.config.port)
         writer.write(b"POST /t/raw HTTP/1.1\r\nHost: t\r\nContent-Length: 100000\r\n\r\nabc")
@@ -261,8 +263,12 @@ async def test_one_policy_for_all_and_nothing_inline(path: str, function_setting
 
 @pytest.mark.parametrize(
     ("proxies", "peer", "seen"),
-    [((), "10.0.0.7", "10.0.0.7"), (("10.0.0.0/8",), "10.0.0.7", "198.51.100.4"), (("10.0.0.0/8",), "192.0.2.1", "192.0.2.1")],
-)  # fmt: skip
+    [
+        ((), "10.0.0.7", "10.0.0.7"),
+        (("10.0.0.0/8",), "10.0.0.7", "198.51.100.4"),
+        (("10.0.0.0/8",), "192.0.2.1", "192.0.2.1"),
+    ],
+)
 async def test_the_address_behind_a_gateway(
     proxies: tuple[str, ...], peer: str, seen: str, function_settings: FunctionSettings
 ) -> None:

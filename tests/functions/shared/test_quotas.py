@@ -38,7 +38,7 @@ async def passed(quotas: Quotas, policy: Policy, who: str, tries: int) -> int:
 
 
 def told() -> float:
-    return SYNCS.labels("told")._value.get()
+    return float(SYNCS.labels("told")._value.get())
 
 
 async def test_the_quota_and_not_one_more() -> None:
