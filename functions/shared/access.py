@@ -42,8 +42,8 @@ PUBLIC = None
 # who they are: some MB of it would hold up the process for seconds.
 FILES = frozenset({"/api/ingest/frames", "/api/cameras/import", "/events"})
 
-# Paths whose answer may begin later than GTV_REQUEST_TIMEOUT_S: seconds.
-LONG: dict[str, float] = {"/api/cameras/import": 120.0}
+# Routes whose answer may begin later than GTV_REQUEST_TIMEOUT_S: seconds.
+LONG: dict[str, float] = {"POST /api/cameras/import": 120.0}
 
 # "METHOD path" as FastAPI names the route -> its rule, or PUBLIC.
 ACCESS: dict[str, Rule | None] = {

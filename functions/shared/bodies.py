@@ -11,6 +11,9 @@ from starlette.types import Message, Receive
 
 from functions.shared.errors import GTVisionError, TooLarge, TooSlow
 
+# In the ASGI scope: the request's Deadline.
+DEADLINE = "gtv.deadline"
+
 
 class Deadline:
     """Cancels the block when its time is up, and swallows that cancellation; `expired` says that it happened.
@@ -20,7 +23,7 @@ class Deadline:
     """
 
     def __init__(self, seconds: float) -> None:
-        self._seconds, self._timeout, self._lifted = seconds, asyncio.timeout(seconds), False
+        self.seconds, self._timeout, self._lifted = seconds, asyncio.timeout(seconds), False
 
     async def __aenter__(self) -> Deadline:
         await self._timeout.__aenter__()
@@ -42,7 +45,13 @@ class Deadline:
     def wait_until(self, when: float | None) -> None:
         """Another end, by the loop's clock; None: the work's full time from now."""
         if not self._lifted and not self.expired:
-            self._timeout.reschedule(asyncio.get_running_loop().time() + self._seconds if when is None else when)
+            self._timeout.reschedule(asyncio.get_running_loop().time() + self.seconds if when is None else when)
+
+    def allow(self, seconds: float) -> None:
+        """More time than most requests get, from now on."""
+        if seconds > self.seconds:
+            self.seconds = seconds
+            self.wait_until(None)
 
     def lift(self) -> None:
         if not self._lifted and not self.expired:

@@ -18,8 +18,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from functions.shared import limits, logs
-from functions.shared.access import LONG
-from functions.shared.bodies import Body, Deadline, too_large
+from functions.shared.bodies import DEADLINE, Body, Deadline, too_large
 from functions.shared.context import Context
 from functions.shared.errors import GTVisionError, TimedOut
 
@@ -121,13 +120,14 @@ class Edge:
         return Body(receive, limit, context.settings.body_timeout_s)
 
     async def _in_time(self, scope: Scope, body: Body, answer: _Answer, context: Context) -> None:
-        work_s = max(context.settings.request_timeout_s, LONG.get(scope["path"], 0.0))
-        async with Deadline(work_s) as deadline:
+        async with Deadline(context.settings.request_timeout_s) as deadline:
+            scope[DEADLINE] = deadline
             answer.on_start = deadline.lift
             body.watch(deadline, answer.refuse)
             await self._crossed(context)(scope, body.receive, answer.send)
         if deadline.expired and not answer.started and answer.refused is None:
-            raise TimedOut(f"this took longer than {work_s:g} s and was given up", seconds=work_s)
+            seconds = deadline.seconds
+            raise TimedOut(f"this took longer than {seconds:g} s and was given up", seconds=seconds)
 
     def _crossed(self, context: Context) -> ASGIApp:
         """The app behind CORS, where the settings name origins; cookies never cross, so that no other site's page

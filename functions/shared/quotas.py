@@ -68,6 +68,7 @@ class _Count:
     before: int = 0
     known: int = 0
     own: int = 0
+    refused: bool = False
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     @property
@@ -77,7 +78,7 @@ class _Count:
     def roll(self, window: int) -> None:
         if window != self.window:
             self.before = self.total if window == self.window + 1 else 0
-            self.window, self.known, self.own = window, 0, 0
+            self.window, self.known, self.own, self.refused = window, 0, 0, False
 
 
 class Quotas:
@@ -95,11 +96,11 @@ class Quotas:
         """Count one of `who`, unless there is no room for it. Waits for the bus half a second at the most."""
         count = self._count(policy, who)
         if count.own + 1 < self._held_back(policy, count):
-            return self._taken(policy, count)
+            return self._taken(policy, who, count)
         # One at a time: many at once must not all pass before the first has heard what the others let through.
         async with count.turn:
             count.roll(self._window(policy))
-            verdict = self._taken(policy, count)
+            verdict = self._taken(policy, who, count)
             if verdict.allowed and count.own >= self._held_back(policy, count):
                 await self._tell(policy, who, count)
                 return self._verdict(policy, count, allowed=self._used(policy, count) <= policy.quota)
@@ -131,8 +132,11 @@ class Quotas:
         left = policy.quota - self._used(policy, count) + count.own
         return max(1, int(left) // _HELD_BACK)
 
-    def _taken(self, policy: Policy, count: _Count) -> Verdict:
+    def _taken(self, policy: Policy, who: str, count: _Count) -> Verdict:
         if self._used(policy, count) + 1 > policy.quota:
+            if not count.refused:
+                count.refused = True
+                log.warning("quota_used_up", policy=policy.name, quota=policy.quota, window_s=policy.window_s, who=who)
             return self._verdict(policy, count, allowed=False)
         count.own += 1
         return self._verdict(policy, count, allowed=True)

@@ -16,7 +16,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
 from functions.shared import errors, limits, logs, openapi, swagger
-from functions.shared.access import ACCESS, FILES, PUBLIC, Role, Rule
+from functions.shared.access import ACCESS, FILES, LONG, PUBLIC, Role, Rule
+from functions.shared.bodies import DEADLINE
 from functions.shared.config import FunctionSettings, load
 from functions.shared.context import Context
 from functions.shared.edge import Edge
@@ -87,8 +88,11 @@ def address_of(request: Request) -> str:
 async def authorize(request: Request, context: Ctx) -> None:
     """Every route's first dependency: looks its access up, counts it and sets `request.state.principal`."""
     route = request.scope["route"]
-    rule = ACCESS[f"{request.method} {route.path}"]
+    name = f"{request.method} {route.path}"
+    rule = ACCESS[name]
     request.state.principal = None
+    if name in LONG:
+        request.scope[DEADLINE].allow(LONG[name])
     if rule is PUBLIC:
         await limits.count_address(context, request.scope)
         return
@@ -175,10 +179,11 @@ def create_app(
             yield
 
     app = FastAPI(
-        title="GT-Vision", version="1", lifespan=lifespan, openapi_url="/api/openapi.json", docs_url=None,
-        redoc_url=None, dependencies=[Depends(authorize)], generate_unique_id_function=openapi.operation_id,
+        title="GT-Vision", version="1", lifespan=lifespan, openapi_url=None, dependencies=[Depends(authorize)],
+        generate_unique_id_function=openapi.operation_id,
     )  # fmt: skip
     openapi.describe(app)
+    app.state.documents = {}
     app.state.open_context, app.state.context, app.state.name = opener, None, name
     every = [_platform_router(name), swagger.router, *routers]
     _require_access(every)

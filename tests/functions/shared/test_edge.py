@@ -134,7 +134,7 @@ async def test_an_answer_that_has_begun_may_take_its_time(function_settings: Fun
 async def test_some_routes_may_take_longer(
     function_settings: FunctionSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(access.LONG, "/t/slow", 0.6)
+    monkeypatch.setitem(access.LONG, "GET /t/slow", 0.6)
     async with asking(made(function_settings, request_timeout_s=0.1)) as client:
         began = asyncio.get_running_loop().time()
         assert (await client.get("/t/slow")).status_code == 504
