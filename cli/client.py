@@ -30,8 +30,8 @@ PATIENCE_S = 600
 STATUS_KIND: Mapping[int, type[GTVisionError]] = {
     400: errors.Rejected, 401: errors.NotAuthenticated, 403: errors.Forbidden, 404: errors.NotFound,
     405: errors.Rejected, 408: errors.TooSlow, 409: errors.Conflict, 413: errors.TooLarge,
-    415: errors.Rejected, 422: errors.InvalidInput, 429: errors.Throttled, 502: errors.Unavailable, 503: errors.Unavailable, 504: errors.TimedOut,
-    507: errors.StorageFull,
+    415: errors.Rejected, 422: errors.InvalidInput, 429: errors.Throttled, 502: errors.Unavailable,
+    503: errors.Unavailable, 504: errors.TimedOut, 507: errors.StorageFull,
 }  # fmt: skip
 
 
