@@ -90,7 +90,8 @@ class Quotas:
         self._bus: Bus | None = None
         self._opening: asyncio.Task[None] | None = None
         self._alone_until = float("-inf")
-        SHARED.set(1)
+        # Asked when somebody looks, so that an outage is over when it is over, though nobody came near a quota since.
+        SHARED.set_function(self._shared)
 
     async def hit(self, policy: Policy, who: str) -> Verdict:
         """Count one of `who`, unless there is no room for it. Waits for the bus half a second at the most."""
@@ -167,7 +168,6 @@ class Quotas:
         except (BusUnavailable, TimeoutError) as error:
             self._alone(str(error) or "no answer in time")
             return
-        SHARED.set(1)
         SYNCS.labels("told").inc()
         if count.window == window:
             count.before, count.known, count.own = max(count.before, before), total, count.own - taken
@@ -177,16 +177,16 @@ class Quotas:
     def _alone(self, reason: str) -> None:
         if time.monotonic() >= self._alone_until:
             log.warning("quotas_counted_alone", reason=reason)
-        SHARED.set(0)
         SYNCS.labels("failed").inc()
         self._alone_until = time.monotonic() + _AGAIN_S
 
+    def _shared(self) -> float:
+        away = time.monotonic() < self._alone_until or (self._bus is not None and not self._bus.connected)
+        return 0.0 if away else 1.0
+
     def _connected(self) -> Bus | None:
         """The bus, where it answers now. A request never waits for a connection: it is opened beside."""
-        if self._bus is not None and not self._bus.connected:
-            SHARED.set(0)
-            return None
-        if time.monotonic() < self._alone_until:
+        if not self._shared():
             return None
         if self._bus is None and (self._opening is None or self._opening.done()):
             self._opening = asyncio.create_task(self._open())
