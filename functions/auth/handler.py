@@ -23,32 +23,22 @@ from functions.auth.schemas import (
 from functions.shared.context import Context
 from functions.shared.errors import Forbidden
 from functions.shared.idempotency import OPENAPI, attempt_of
-from functions.shared.openapi import may_answer
 from functions.shared.tables import User
-from functions.shared.web import (
-    ACCESS_COOKIE,
-    COOKIE_HEADER,
-    REFRESH_COOKIE,
-    Ctx,
-    Startup,
-    Who,
-    address_of,
-    create_app,
-)
+from functions.shared.web import ACCESS_COOKIE, COOKIE_HEADER, REFRESH_COOKIE, Ctx, Startup, Who, address_of, create_app
 
 router = APIRouter(prefix="/api/auth", tags=["auth"])
 startup: list[Startup] = [keys.ensure_keys, service.ensure_admin]
 ACCESS_PATH, REFRESH_PATH = "/api", "/api/auth"
 
 
-@router.post("/login", response_model_exclude_none=True, responses=may_answer(401))
+@router.post("/login", response_model_exclude_none=True)
 async def login(body: Login, request: Request, response: Response, context: Ctx) -> Session:
     """Sign in with a name and a password; a token pair, or cookies for a browser (`session: "cookie"`)."""
-    user, pair = await service.login(context, body.username, body.password.get_secret_value(), address_of(request))
+    user, pair = await service.login(context, body.username, body.password.get_secret_value(), _address(request))
     return _session(context, response, user, pair, cookie=body.session == "cookie")
 
 
-@router.post("/refresh", response_model_exclude_none=True, responses=may_answer(401, 403))
+@router.post("/refresh", response_model_exclude_none=True)
 async def refresh(request: Request, response: Response, context: Ctx, body: Refresh | None = None) -> Session:
     """Change a refresh token (in the body, else the cookie) for a new pair. Each holds for one use."""
     token, cookie = _refresh_token(request, body)
@@ -56,7 +46,7 @@ async def refresh(request: Request, response: Response, context: Ctx, body: Refr
     return _session(context, response, user, pair, cookie=cookie)
 
 
-@router.post("/logout", status_code=204, responses=may_answer(401, 403))
+@router.post("/logout", status_code=204)
 async def logout(request: Request, response: Response, context: Ctx, body: Refresh | None = None) -> None:
     """End the session of a refresh token and take its cookies away."""
     token, cookie = _refresh_token(request, body)
@@ -68,7 +58,6 @@ async def logout(request: Request, response: Response, context: Ctx, body: Refre
 
 @router.get("/me")
 async def me(context: Ctx, who: Who) -> Me:
-    """Who one is signed in as."""
     return _me(await service.me(context, who))
 
 
@@ -81,7 +70,7 @@ async def jwks(context: Ctx) -> JSONResponse:
 @router.post("/password", status_code=204)
 async def change_password(body: PasswordChange, request: Request, context: Ctx, who: Who) -> None:
     """Change one's own password; every session signs in anew when its access token ends."""
-    await service.change_password(context, who, body, address_of(request))
+    await service.change_password(context, who, body, _address(request))
 
 
 @router.get("/users")
@@ -90,13 +79,11 @@ async def list_users(
     cursor: Annotated[str | None, Query(pattern="^[0-9a-f]{32}$")] = None,
     limit: Annotated[int, Query(ge=1, le=service.PAGE_MAX)] = 50,
 ) -> UserPage:
-    """Users by id."""
     return await service.list_users(context, cursor, limit)
 
 
 @router.post("/users", status_code=201, response_model=UserView, openapi_extra=OPENAPI)
 async def create_user(body: UserCreate, request: Request, context: Ctx, who: Who) -> JSONResponse:
-    """Add a user."""
     answer = await service.create_user(context, body, await attempt_of(request, who))
     return JSONResponse(answer.body, answer.status, answer.headers)
 
@@ -111,6 +98,10 @@ async def update_user(user_id: str, body: UserUpdate, context: Ctx) -> UserView:
 async def rotate_keys(context: Ctx) -> dict[str, object]:
     """A new signing key, and every private key encrypted anew under the first of GTV_FERNET_KEYS."""
     return await service.rotate_keys(context)
+
+
+def _address(request: Request) -> str:
+    return address_of(request)
 
 
 def _refresh_token(request: Request, body: Refresh | None) -> tuple[str | None, bool]:

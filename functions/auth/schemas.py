@@ -31,8 +31,8 @@ class Body(BaseModel):
 
 
 class Login(Body):
-    username: str = Field(max_length=128, examples=["admin"])
-    password: Password = Field(examples=["Quatro-Azul-Ponte-19"])
+    username: str = Field(max_length=128)
+    password: Password
     session: Literal["token", "cookie"] = Field("token", description="cookie: HttpOnly cookies, no token in the answer")
 
 
@@ -46,10 +46,8 @@ class PasswordChange(Body):
 
 
 class UserCreate(Body):
-    username: str = Field(
-        pattern=USERNAME, description="lower-case letters, digits, dot, dash, underscore", examples=["maria.souza"]
-    )
-    password: Password = Field(examples=["Quatro-Azul-Ponte-19"])
+    username: str = Field(pattern=USERNAME, description="lower-case letters, digits, dot, dash, underscore")
+    password: Password
     role: RoleName = "viewer"
 
 

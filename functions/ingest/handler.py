@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from sqlalchemy.ext.asyncio import AsyncSession
 from starlette.datastructures import UploadFile
@@ -14,10 +13,9 @@ from starlette.types import Message
 
 from functions.ingest import service
 from functions.ingest.schemas import Queued, captured_at_of
-from functions.shared import limits, logs
+from functions.shared import limits
 from functions.shared.errors import BrokenImage, InvalidInput, TooLarge
 from functions.shared.idempotency import OPENAPI, Answer, Attempt, attempt_of, once
-from functions.shared.openapi import may_answer
 from functions.shared.web import Ctx, Who, create_app
 
 router = APIRouter(prefix="/api/ingest", tags=["ingest"])
@@ -46,8 +44,6 @@ _BODY = {
         },
     }
 }
-CameraId = Annotated[str | None, Query(description="the camera, where the body is the picture itself")]
-CapturedAt = Annotated[str | None, Query(description="when it was taken, with its time zone (now, when absent)")]
 
 
 @dataclass(frozen=True)
@@ -59,11 +55,9 @@ class Upload:
     picture: bytes
 
 
-@router.post(
-    "/frames", status_code=202, response_model=Queued, openapi_extra={**OPENAPI, **_BODY}, responses=may_answer(404)
-)
+@router.post("/frames", status_code=202, response_model=Queued, openapi_extra={**OPENAPI, **_BODY})
 async def frames(
-    request: Request, context: Ctx, who: Who, camera_id: CameraId = None, captured_at: CapturedAt = None
+    request: Request, context: Ctx, who: Who, camera_id: str | None = None, captured_at: str | None = None
 ) -> JSONResponse:
     """Queue a JPEG or PNG of up to 5 MB to be read as a frame of a camera.
 
@@ -75,11 +69,11 @@ async def frames(
     upload = await _upload(bounded, attempt, camera_id, captured_at)
     at = captured_at_of(upload.captured_at)
 
+    async def admit(camera: str) -> None:
+        await limits.count_camera(context, request.scope, camera)
+
     async def queue(_: AsyncSession | None = None) -> Answer:
-        await service.require_camera(context, upload.camera_id, who.scope)
-        await limits.count_camera(context, request.scope, upload.camera_id)
-        correlation_id = logs.correlation_id() or logs.bind_correlation()
-        meta = await service.queue_frame(context, upload.camera_id, upload.picture, at, correlation_id)
+        meta = await service.queue_frame(context, who, upload.camera_id, upload.picture, at, admit)
         return Answer(202, Queued(id=meta.id, camera_id=meta.camera_id).model_dump())
 
     # Without a key there is nothing to remember, so the database's one writer is left alone.

@@ -18,7 +18,6 @@ from functions.search.schemas import (
     RereadAnswer,
     RereadRequest,
 )
-from functions.shared.openapi import may_answer
 from functions.shared.web import Ctx, Who, Worker, create_app
 
 router = APIRouter(prefix="/api", tags=["search"])
@@ -70,7 +69,7 @@ async def correction_picture(correction_id: str, context: Ctx) -> Response:
     return Response(await corrections.picture(context, correction_id), media_type="image/jpeg", headers=_CACHED)
 
 
-@router.get("/images/{key:path}", response_class=Response, responses={**_JPEG, **may_answer(403)})
+@router.get("/images/{key:path}", response_class=Response, responses=_JPEG)
 async def image(
     key: str, context: Ctx, expires: Annotated[int, Query(ge=0, le=1 << 40)], signature: Annotated[str, Query()]
 ) -> Response:

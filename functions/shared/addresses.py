@@ -38,7 +38,7 @@ def network_of(address: str) -> str:
     """Whose address it is: of IPv6 the first 64 bits, since every line has as many addresses as it likes below them."""
     found = _parsed(address)
     if found is None:
-        return address
+        return address[:64]
     return str(IPv6Network((int(found), 64), strict=False)) if isinstance(found, IPv6Address) else str(found)
 
 

@@ -89,7 +89,7 @@ def _complete(paths: dict[str, Json], path: str, method: str, operation: Json, s
         if not status.startswith(("4", "5")):
             _add_headers(paths, path, method, operation, status, answer)
             _add_content(path, status, answer)
-    _add_example(operation, schemas)
+    _add_example(f"{method.upper()} {path}", operation, schemas)
 
 
 def _route_path(path: str) -> str:
@@ -135,6 +135,19 @@ def _statuses(path: str, method: str, operation: Json, rule: Rule | None) -> set
         found |= {400, 408, 413}
     if method in ("put", "patch", "delete") or KEY in names:
         found.add(409)
+    return found | _others(method, names, rule)
+
+
+def _others(method: str, names: set[str], rule: Rule | None) -> set[int]:
+    """What is open to all and changes something asks for credentials of its own; a signed link may be forged; what is
+    brought for something that a parameter names may be brought for nothing."""
+    found = set()
+    if rule is PUBLIC and method == "post":
+        found |= {401, 403}
+    if "signature" in names:
+        found.add(403)
+    if method == "post" and any(name.endswith("_id") for name in names):
+        found.add(404)
     return found
 
 
@@ -225,12 +238,12 @@ def _links(paths: dict[str, Json], path: str, method: str) -> Json:
     }
 
 
-def _add_example(operation: Json, schemas: Json) -> None:
+def _add_example(name: str, operation: Json, schemas: Json) -> None:
     """An example of a JSON body, put together from those of its fields, where they are enough for all it needs."""
     media = operation.get("requestBody", {}).get("content", {}).get("application/json")
     if media is None or "example" in media or "examples" in media:
         return
-    example = _example(media["schema"], schemas)
+    example = texts.BODIES.get(name) or _example(media["schema"], schemas)
     if example is not None:
         media["example"] = example
 

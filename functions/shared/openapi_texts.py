@@ -50,6 +50,7 @@ PARAMETERS = {
     "reason": "Why it is asked: a case number or text. Goes into the audit log.",
     "If-Match": "The `ETag` that was seen; the change is refused with 409 when it is no longer the present one.",
     "If-None-Match": "The `ETag` of the copy at hand; 304 when it is still the present one.",
+    "captured_at": "When the picture was taken, with its time zone; now, when it is absent.",
     "key": "The image's key, as the signed link has it.",
     "expires": "End of the link, Unix seconds, as the link has it.",
     "signature": "Signature of the link, as the link has it.",
@@ -138,6 +139,16 @@ ENVELOPE: Json = {
                 "correlation_id": {"type": "string", "description": "names the request in the logs"},
             },
         }
+    },
+}
+
+# Examples of bodies whose fields have none of their own.
+BODIES: dict[str, Json] = {
+    "POST /api/auth/login": {"username": "admin", "password": "Quatro-Azul-Ponte-19", "session": "token"},
+    "POST /api/auth/users": {"username": "maria.souza", "password": "Quatro-Azul-Ponte-19", "role": "operator"},
+    "POST /api/auth/password": {
+        "current_password": "Quatro-Azul-Ponte-19",
+        "new_password": "Nove-Verde-Farol-74",
     },
 }
 
