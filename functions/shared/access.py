@@ -30,13 +30,15 @@ EVERYONE = STAFF | {Role.INTEGRATOR}
 
 @dataclass(frozen=True)
 class Rule:
-    """Who may call a route: people of these roles, and such API keys of theirs as have `permission` ("": none)."""
+    """Who may call a route: people of these roles, and such API keys of theirs as have `permission` ("": none;
+    ANY_KEY: all)."""
 
     roles: frozenset[Role]
     permission: str = ""
 
 
 PUBLIC = None
+ANY_KEY = "any"
 
 # Paths whose body may hold a file. Every other body is a small JSON document, which is parsed before anybody is asked
 # who they are: some MB of it would hold up the process for seconds.
@@ -107,4 +109,4 @@ ACCESS: dict[str, Rule | None] = {
 }
 
 # What an API key may be given.
-PERMISSIONS = tuple(sorted({rule.permission for rule in ACCESS.values() if rule is not None} - {""}))
+PERMISSIONS = tuple(sorted({rule.permission for rule in ACCESS.values() if rule is not None} - {"", ANY_KEY}))

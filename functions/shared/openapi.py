@@ -16,7 +16,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from functions.shared import openapi_texts as texts
-from functions.shared.access import ACCESS, PUBLIC, Role, Rule
+from functions.shared.access import ACCESS, ANY_KEY, PUBLIC, Role, Rule
 from functions.shared.openapi_3_0 import as_3_0
 
 __all__ = ["as_3_0", "describe", "document", "may_answer", "operation_id"]
@@ -26,6 +26,8 @@ KEY = "Idempotency-Key"
 IF_MATCH = "If-Match"
 _OURS = ("HTTPValidationError", "ValidationError")
 _BINARY = {"type": "string", "format": "binary"}
+# The table of access with paths as OpenAPI has them, which knows no converters (`{key:path}`).
+RULES = {re.sub(r":[a-z]+\}", "}", name): rule for name, rule in ACCESS.items()}
 _FILES = {".jpg": "image/jpeg", ".csv": "text/csv", ".pdf": "application/pdf", ".zip": "application/zip"}
 
 
@@ -74,7 +76,7 @@ def document(app: FastAPI) -> Json:
 
 
 def _complete(paths: dict[str, Json], path: str, method: str, operation: Json, schemas: Json) -> None:
-    rule = ACCESS.get(f"{method.upper()} {_route_path(path)}")
+    rule = RULES.get(f"{method.upper()} {path}")
     for parameter in operation.get("parameters", ()):
         if not parameter.get("description"):
             parameter["description"] = _parameter(parameter)
@@ -90,11 +92,6 @@ def _complete(paths: dict[str, Json], path: str, method: str, operation: Json, s
             _add_headers(paths, path, method, operation, status, answer)
             _add_content(path, status, answer)
     _add_example(f"{method.upper()} {path}", operation, schemas)
-
-
-def _route_path(path: str) -> str:
-    """As the table of access names it: OpenAPI knows no converters."""
-    return path if path != "/api/images/{key}" else "/api/images/{key:path}"
 
 
 def _parameter(parameter: Json) -> str:
@@ -117,7 +114,7 @@ def _who(rule: Rule | None) -> str:
     roles = ", ".join(f"`{role.value}`" for role in Role if role in rule.roles)
     if not rule.permission:
         return f"For the roles {roles}. Not for API keys."
-    key = "Any API key will do." if rule.permission == "*" else f"API keys need the permission `{rule.permission}`."
+    key = "Any API key will do." if rule.permission == ANY_KEY else f"API keys need the permission `{rule.permission}`."
     return f"For the roles {roles}. {key}"
 
 
