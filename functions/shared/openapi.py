@@ -130,7 +130,7 @@ def _statuses(path: str, method: str, operation: Json, rule: Rule | None) -> set
         found.add(422)
     if "requestBody" in operation:
         found |= {400, 408, 413}
-    if method in ("put", "patch", "delete") or KEY in names:
+    if method in ("put", "patch", "delete") or KEY in names or (method == "post" and "{" in path):
         found.add(409)
     return found | _others(method, names, rule)
 

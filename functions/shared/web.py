@@ -281,10 +281,12 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 
 def _allowed(app: FastAPI, path: str) -> list[str]:
-    """The methods of a path; the framework names those of the first route that it fits."""
+    """The methods of a path; the framework names those of the first route that it fits. `/a/b` is itself before it is
+    `/a/{id}`: those with the fewest parameters count."""
     fits = [route for route in app.state.routes if route.path_regex.match(path)]
-    exact = [route for route in fits if route.path == path]
-    return sorted({method for route in exact or fits for method in route.methods or ()})
+    fewest = min((len(route.param_convertors) for route in fits), default=0)
+    nearest = [route for route in fits if len(route.param_convertors) == fewest]
+    return sorted({method for route in nearest for method in route.methods or ()})
 
 
 async def _explain(request: Request, error: Exception) -> Response:
