@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import sys
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -16,16 +18,20 @@ from functions.shared import errors
 from functions.shared.errors import GTVisionError, Misconfigured, NotAuthenticated, Unavailable
 from functions.shared.logs import redact
 
-TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+# Longer than the server's own patience, so that its words arrive.
+TIMEOUT = httpx.Timeout(35.0, connect=5.0)
 # A probe waits for a camera, an import for a thousand rows.
 SLOW = httpx.Timeout(120.0, connect=5.0)
+
+# Pauses that a full quota asks for, in all: an export of thousands of pictures is slower, and does not fail.
+PATIENCE_S = 600
 
 # What an answer without a readable envelope means, by status; a test proves the kinds of `web.STATUS` are here.
 STATUS_KIND: Mapping[int, type[GTVisionError]] = {
     400: errors.Rejected, 401: errors.NotAuthenticated, 403: errors.Forbidden, 404: errors.NotFound,
-    405: errors.Rejected, 409: errors.Conflict, 413: errors.TooLarge, 415: errors.Rejected, 422: errors.InvalidInput,
-    429: errors.Throttled, 502: errors.Unavailable, 503: errors.Unavailable, 504: errors.Unavailable,
-    507: errors.StorageFull,
+    405: errors.Rejected, 408: errors.TooSlow, 409: errors.Conflict, 413: errors.TooLarge,
+    415: errors.Rejected, 422: errors.InvalidInput, 429: errors.Throttled, 502: errors.Unavailable,
+    503: errors.Unavailable, 504: errors.TimedOut, 507: errors.StorageFull,
 }  # fmt: skip
 
 
@@ -72,6 +78,7 @@ class Client:
         self.url = normal_url(url)
         self._token = token if token is not None else os.environ.get("GTV_TOKEN")
         self._sessions = sessions or Sessions()
+        self._waited = 0
         self._http = httpx.Client(base_url=self.url, timeout=TIMEOUT, headers={"User-Agent": "gtvision"})
 
     @property
@@ -170,9 +177,25 @@ class Client:
             yield from parse_events(answer.iter_lines())
 
     def _authorized(self, method: str, path: str, arguments: dict[str, Any]) -> httpx.Response:
-        headers = {**arguments.pop("headers", {}), **self._bearer()}
+        headers = arguments.pop("headers", {})
+        while True:
+            try:
+                return self._as_user(method, path, headers, arguments)
+            except errors.Throttled as error:
+                self._wait(error)
+
+    def _wait(self, error: errors.Throttled) -> None:
+        """Until the quota has room again: what was refused for it was not done. Raises what is no quota's refusal."""
+        pause = error.details.get("retry_after")
+        if "policy" not in error.details or not isinstance(pause, int) or self._waited + pause > PATIENCE_S:
+            raise error
+        self._waited += pause
+        print(f"more requests than this user may send; going on in {pause} s", file=sys.stderr, flush=True)
+        time.sleep(pause)
+
+    def _as_user(self, method: str, path: str, headers: Mapping[str, str], arguments: dict[str, Any]) -> httpx.Response:
         try:
-            return self._send(method, path, headers, **arguments)
+            return self._send(method, path, {**headers, **self._bearer()}, **arguments)
         except NotAuthenticated:
             # The server's clock or keys may differ from what the session's file expects.
             if self._token or self._sessions.get(self.url) is None:

@@ -98,7 +98,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     started = _Start(app)
     config = uvicorn.Config(
         started, host=chosen.host, port=chosen.port, access_log=False, log_config=None, lifespan="on",
-        timeout_graceful_shutdown=3, server_header=False,
+        timeout_graceful_shutdown=3, server_header=False, proxy_headers=False,
     )  # fmt: skip
     server = uvicorn.Server(config)
     # uvicorn leaves by SystemExit where a start failed; which failure it was is ours to say.

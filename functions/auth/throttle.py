@@ -21,12 +21,12 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from ipaddress import IPv6Address, IPv6Network, ip_address
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.auth import repository, tries
 from functions.auth.schemas import USERNAME
+from functions.shared.addresses import network_of
 from functions.shared.context import Context
 from functions.shared.contracts import now
 from functions.shared.errors import Rejected, Throttled
@@ -66,17 +66,6 @@ class _Budget:
     limit: int
     spacing: timedelta | None = None
     clears: bool = field(default=True, kw_only=True)
-
-
-def network_of(address: str) -> str:
-    """Whose address it is: of IPv6 the first 64 bits, since every line has as many addresses as it likes below them."""
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return address[:64]
-    if not isinstance(found, IPv6Address):
-        return str(found)
-    return str(found.ipv4_mapped or IPv6Network((int(found), 64), strict=False))
 
 
 @contextlib.asynccontextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from functions.cameras import polygons
 from functions.shared import hours
@@ -65,11 +66,21 @@ def _known_once(formats: list[str]) -> list[str]:
 
 Clean = AfterValidator(_no_controls)
 Line = AfterValidator(_one_line)
+# What the two ask for, said in the API's document; their own words are clearer in an answer.
+LINE: JsonDict = {
+    "pattern": r"^[^\x00-\x20\x7f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000][^\x00-\x1f\x7f]*$"
+}
+RTSP: JsonDict = {
+    "pattern": r"^rtsps?://([A-Za-z0-9._~%-]+(:[A-Za-z0-9._~%-]*)?@)?[A-Za-z0-9.-]+(:[1-9][0-9]{0,3})?(/[A-Za-z0-9._~%/-]*)?$"
+}
+RTSP_EXAMPLE = "rtsp://user:password@192.0.2.10:554/stream1"
 Id = Annotated[str, Field(pattern=CAMERA_ID), AfterValidator(_not_reserved)]
-Name = Annotated[str, Field(min_length=1, max_length=120), Clean, Line]
+Name = Annotated[
+    str, Field(min_length=1, max_length=120, examples=["Av. Brasil, km 1"], json_schema_extra=LINE), Clean, Line
+]
 Group = Annotated[str, Field(pattern=CAMERA_ID, description="id of a group that is there", examples=["centro"])]
-Location = Annotated[str, Field(max_length=200), Clean, Line]
-Notes = Annotated[str, Field(max_length=4000), Clean]
+Location = Annotated[str, Field(max_length=200, json_schema_extra=LINE), Clean, Line]
+Notes = Annotated[str, Field(max_length=4000, json_schema_extra={"pattern": r"^[^\x00-\x08\x0b-\x1f\x7f]*$"}), Clean]
 Fps = Annotated[float, Field(ge=0.1, le=60, description="frames published a second at the most")]
 Share = Annotated[float, Field(ge=0, le=1)]
 Quality = Annotated[int, Field(ge=40, le=100)]
@@ -111,7 +122,7 @@ Formats = Annotated[
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 Heading = Annotated[float, Field(ge=0, lt=360, description="where it looks, degrees clockwise from north")]
-Vendor = Annotated[str, Field(max_length=80), Clean, Line]
+Vendor = Annotated[str, Field(max_length=80, json_schema_extra=LINE), Clean, Line]
 Tag = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[^,;|]*$"), Clean, Line]
 Tags = Annotated[
     list[Tag] | None,

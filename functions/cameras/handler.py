@@ -39,6 +39,7 @@ from functions.cameras.sheet import MAX_LINES
 from functions.cameras.spans import keep_spans
 from functions.shared.errors import InvalidInput
 from functions.shared.idempotency import OPENAPI, attempt_of
+from functions.shared.openapi import may_answer
 from functions.shared.web import Ctx, Startup, Who, Worker, create_app
 
 router = APIRouter(prefix="/api", tags=["cameras"])
@@ -80,7 +81,7 @@ async def export_cameras(context: Ctx, who: Who, query: Annotated[ExportQuery, Q
     )
 
 
-@router.post("/cameras/probe")
+@router.post("/cameras/probe", responses=may_answer(502))
 async def probe_address(body: ProbeRequest, context: Ctx) -> ProbeResult:
     """Look at an address before it is registered; at the most 5 s."""
     return await probe.probe(context, body.rtsp_url.get_secret_value())
@@ -124,6 +125,7 @@ async def rotate_secrets(context: Ctx, who: Who) -> dict[str, int]:
 
 @router.get("/cameras/{camera_id}")
 async def show_camera(camera_id: str, context: Ctx, who: Who, response: Response) -> CameraView:
+    """One camera with its status; the `ETag` is what `If-Match` of a change takes."""
     found = await views.with_status(context, await service.camera(context, camera_id, who.scope))
     response.headers["ETag"] = _etag(found.revision)
     return found
@@ -153,13 +155,15 @@ async def restore_camera(camera_id: str, body: CameraRestore, context: Ctx, who:
     return views.view(context, row)
 
 
-@router.post("/cameras/{camera_id}/probe")
+@router.post("/cameras/{camera_id}/probe", responses=may_answer(502))
 async def probe_camera(camera_id: str, context: Ctx, who: Who) -> ProbeResult:
+    """Look at a registered camera's stream; at the most 5 s."""
     return await probe.probe(context, await service.address_of(context, camera_id, who.scope))
 
 
 @router.get("/cameras/{camera_id}/status")
 async def show_status(camera_id: str, context: Ctx, who: Who) -> StatusView:
+    """How a camera fares."""
     return await status.status_of(context, await service.camera(context, camera_id, who.scope))
 
 
@@ -205,6 +209,7 @@ async def create_group(body: GroupCreate, request: Request, context: Ctx, who: W
 
 @router.get("/groups/{group_id}")
 async def show_group(group_id: str, context: Ctx, who: Who, response: Response) -> GroupView:
+    """One group; the `ETag` is what `If-Match` of a change takes."""
     found = await groups.show_group(context, group_id, who.scope)
     response.headers["ETag"] = _etag(found.revision)
     return found

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, SecretStr, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from functions.cameras.fields import (
+    RTSP,
     Body,
     Confidence,
     Formats,
@@ -50,7 +52,10 @@ def _not_null(given: Any, required: tuple[str, ...]) -> Any:
 class CameraCreate(Body):
     id: Id | None = Field(None, description="lower-case letters, digits, - and _; made from the name when absent")
     name: Name
-    rtsp_url: SecretStr = Field(description="rtsp:// or rtsps://, with user and password where the camera asks")
+    rtsp_url: SecretStr = Field(
+        description="rtsp:// or rtsps://, with user and password where the camera asks", examples=[RTSP_EXAMPLE],
+        json_schema_extra=RTSP,
+    )  # fmt: skip
     enabled: bool = True
     group_id: Group | None = None
     location: Location | None = None
@@ -77,9 +82,9 @@ class CameraCreate(Body):
 class CameraUpdate(Body):
     """What shall change; fields that are absent stay. `null` empties a field that may be empty."""
 
-    name: Name | None = None
-    rtsp_url: SecretStr | None = None
-    enabled: bool | None = None
+    name: Name | SkipJsonSchema[None] = None
+    rtsp_url: Annotated[SecretStr, Field(json_schema_extra=RTSP)] | SkipJsonSchema[None] = None
+    enabled: bool | SkipJsonSchema[None] = None
     group_id: Group | None = None
     location: Location | None = None
     latitude: Latitude | None = None
@@ -88,9 +93,9 @@ class CameraUpdate(Body):
     vendor: Vendor | None = None
     model: Vendor | None = None
     tags: Tags = None
-    sample_fps: Fps | None = None
-    motion_gate: bool | None = None
-    motion_threshold: Share | None = None
+    sample_fps: Fps | SkipJsonSchema[None] = None
+    motion_gate: bool | SkipJsonSchema[None] = None
+    motion_threshold: Share | SkipJsonSchema[None] = None
     jpeg_quality: Quality | None = None
     max_side: Side | None = None
     min_confidence: Confidence | None = None
@@ -146,7 +151,7 @@ class ImportQuery(Body):
 
 
 class ProbeRequest(Body):
-    rtsp_url: SecretStr
+    rtsp_url: SecretStr = Field(examples=[RTSP_EXAMPLE], json_schema_extra=RTSP)
 
 
 class ProbeResult(BaseModel):
@@ -229,7 +234,10 @@ class CameraPage(BaseModel):
 
 
 class CameraRestore(Body):
-    rtsp_url: SecretStr = Field(description="its address again: none is kept of a camera that was taken out")
+    rtsp_url: SecretStr = Field(
+        description="its address again: none is kept of a camera that was taken out", examples=[RTSP_EXAMPLE],
+        json_schema_extra=RTSP,
+    )  # fmt: skip
 
 
 class Span(BaseModel):
@@ -301,8 +309,8 @@ class GroupCreate(Body):
 class GroupUpdate(Body):
     """What shall change; fields that are absent stay."""
 
-    name: Name | None = None
-    plate_formats: Formats | None = None
+    name: Name | SkipJsonSchema[None] = None
+    plate_formats: Formats | SkipJsonSchema[None] = None
 
     @model_validator(mode="before")
     @classmethod

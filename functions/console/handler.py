@@ -9,7 +9,7 @@ import signal
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 from weakref import WeakKeyDictionary
 
 from fastapi import APIRouter, Header, Query, Request
@@ -31,6 +31,11 @@ _FEEDS: WeakKeyDictionary[Context, Feed] = WeakKeyDictionary()
 _BOARDS: WeakKeyDictionary[Context, StatusBoard] = WeakKeyDictionary()
 _RULE = ACCESS["GET /api/events"]
 EVENTS_RULE = _RULE if _RULE is not None else Rule(frozenset())
+# An event of the stream, as its fields are named (WHATWG HTML, section 9.2); `data` is JSON.
+_EVENT = {"type": "object", "properties": {name: {"type": "string"} for name in ("id", "event", "data")}}
+_STREAM: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/event-stream": {"schema": _EVENT}}, "description": "events without an end"}
+}
 IfNoneMatch = Annotated[str | None, Header()]
 
 
@@ -53,12 +58,14 @@ def _answer(path: str, if_none_match: str | None) -> Response:
     return Response(found.body, headers=headers, media_type=found.content_type)
 
 
-@router.get("/api/events", response_class=StreamingResponse)
+@router.get("/api/events", response_class=StreamingResponse, responses=_STREAM)
 async def events(
     request: Request,
     context: Ctx,
     who: Who,
-    last_event_id: Annotated[str | None, Header(description="resume behind this event's id")] = None,
+    last_event_id: Annotated[
+        str | None, Header(alias="Last-Event-ID", description="resume behind this event's id")
+    ] = None,
     after: Annotated[int | None, Query(ge=0, description="the same, where no header can be set")] = None,
 ) -> StreamingResponse:
     """Server-sent events: detection, alert, camera-status, camera-changed, clock (a heartbeat), reset; of the cameras

@@ -13,8 +13,9 @@ from starlette.types import Message
 
 from functions.ingest import reads, service
 from functions.ingest.schemas import Queued, captured_at_of
+from functions.shared import limits
 from functions.shared.errors import BrokenImage, InvalidInput, TooLarge
-from functions.shared.idempotency import Answer, Attempt, attempt_of, once
+from functions.shared.idempotency import OPENAPI, Answer, Attempt, attempt_of, once
 from functions.shared.web import Ctx, Who, create_app
 
 router = APIRouter(prefix="/api/ingest", tags=["ingest"])
@@ -54,22 +55,25 @@ class Upload:
     picture: bytes
 
 
-@router.post("/frames", status_code=202, response_model=Queued, openapi_extra=_BODY)
+@router.post("/frames", status_code=202, response_model=Queued, openapi_extra={**OPENAPI, **_BODY})
 async def frames(
     request: Request, context: Ctx, who: Who, camera_id: str | None = None, captured_at: str | None = None
 ) -> JSONResponse:
     """Queue a JPEG or PNG of up to 5 MB to be read as a frame of a camera.
 
     Either a form with `camera_id`, `frame` and perhaps `captured_at`, or the picture itself as the body with
-    `camera_id` and perhaps `captured_at` in the query.
+    `camera_id` and perhaps `captured_at` in the query. At the most GTV_RATE_CAMERA frames a second of one camera.
     """
     bounded = _bounded(request)
     attempt = await attempt_of(bounded, who)
     upload = await _upload(bounded, attempt, camera_id, captured_at)
     at = captured_at_of(upload.captured_at)
 
+    async def admit(camera: str) -> None:
+        await limits.count_camera(context, request.scope, camera)
+
     async def queue(_: AsyncSession | None = None) -> Answer:
-        meta = await service.queue_frame(context, who, upload.camera_id, upload.picture, at)
+        meta = await service.queue_frame(context, who, upload.camera_id, upload.picture, at, admit)
         return Answer(202, Queued(id=meta.id, camera_id=meta.camera_id).model_dump())
 
     # Without a key there is nothing to remember, so the database's one writer is left alone.

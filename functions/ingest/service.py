@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 
 from functions.ingest import images, repository
@@ -14,16 +15,20 @@ from functions.shared.contracts import CAMERA_ID, FrameMeta, frame_id, new_id, n
 from functions.shared.errors import Conflict, InvalidInput, NotFound
 from functions.shared.tokens import Principal
 
+Admit = Callable[[str], Awaitable[None]]
+
 
 async def queue_frame(
-    context: Context, who: Principal, camera_id: str, picture: bytes, captured_at: datetime | None
+    context: Context, who: Principal, camera_id: str, picture: bytes, captured_at: datetime | None, admit: Admit
 ) -> FrameMeta:
     """Give a JPEG or PNG to the readers, as the camera's frame of a time (now, when none is given).
 
     Raises NotFound for an unknown or deleted camera and one out of the sender's scope, Conflict for a disabled one,
-    BrokenImage for what is no picture, BusUnavailable when NATS did not store the frame.
+    BrokenImage for what is no picture, BusUnavailable when NATS did not store the frame, and what `admit` raises: it is
+    asked about cameras alone that the sender may send for, so that nobody else uses up what a camera may be sent.
     """
     await require_camera(context, who, camera_id)
+    await admit(camera_id)
     correlation_id = logs.correlation_id() or logs.bind_correlation()
     jpeg, width, height = await asyncio.to_thread(images.as_jpeg, picture)
     meta = FrameMeta(

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from nats.aio.msg import Msg
 
 from functions.post_processing import metrics
-from functions.post_processing.schemas import frame_of
+from functions.post_processing.schemas import EVENT, frame_of
 from functions.post_processing.service import FrameService, Outcome
 from functions.shared import config, logs, partitions
 from functions.shared.bus import Bus
@@ -169,7 +169,7 @@ async def _waiting(bus: Bus) -> int | None:
 def make_router(reader: Reader) -> APIRouter:
     router = APIRouter(tags=["post-processing"])
 
-    @router.post("/events", status_code=204)
+    @router.post("/events", status_code=204, openapi_extra=EVENT)
     async def events(request: Request, context: Ctx) -> Response:
         """Read a frame that comes as a CloudEvent, binary (image/jpeg with ce- headers) or structured.
 

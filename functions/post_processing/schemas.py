@@ -13,6 +13,31 @@ from functions.shared.contracts import FrameMeta
 from functions.shared.errors import BrokenImage, InvalidInput
 
 STRUCTURED = "application/cloudevents+json"
+_TEXT = {"type": "string"}
+# The body of POST /events, for its OpenAPI.
+EVENT: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "description": "A frame. As image/jpeg its attributes stand in `ce-` headers; otherwise beside the picture.",
+        "content": {
+            "image/jpeg": {"schema": {"type": "string", "format": "binary"}},
+            STRUCTURED: {
+                "schema": {
+                    "type": "object",
+                    "required": ["specversion", "id", "source", "type", "data_base64"],
+                    "properties": {
+                        "specversion": {"type": "string", "const": "1.0"},
+                        "id": _TEXT,
+                        "source": _TEXT,
+                        "type": {"type": "string", "const": FrameMeta.type},
+                        "time": {"type": "string", "format": "date-time"},
+                        "data_base64": {"type": "string", "contentEncoding": "base64"},
+                    },
+                }
+            },
+        },
+    }
+}
 
 
 def frame_of(headers: Mapping[str, str], body: bytes) -> tuple[FrameMeta, bytes]:

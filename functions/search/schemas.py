@@ -256,7 +256,7 @@ PlateText = Annotated[str, Field(pattern=rf"^[A-Z0-9]{{1,{LONGEST_PLATE}}}$")]
 
 class RereadCandidate(BaseModel):
     text: PlateText
-    confidence: float = Field(ge=0, le=1)
+    confidence: float = Field(ge=0, le=1, strict=True)
     format: FormatName | None = None
 
 
@@ -268,7 +268,7 @@ class Reread(BaseModel):
     detection_id: str = Field(pattern=r"^[0-9a-f]{32}$")
     expected_plate: str | None = Field(max_length=16)
     plate: PlateText
-    confidence: float = Field(ge=0, le=1, description="calibrated probability that all of it is right")
+    confidence: float = Field(ge=0, le=1, strict=True, description="calibrated probability that all of it is right")
     plate_format: FormatName | None = Field(None, description="as it was read; null: what the camera's formats say")
     rows: Literal[1, 2] | None = None
     candidates: list[RereadCandidate] = Field(default=[], max_length=8, description="best first")

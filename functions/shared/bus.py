@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -95,27 +95,37 @@ class Bus:
 
     async def kv_put(self, bucket: str, key: str, value: bytes) -> None:
         store = await self.kv(bucket)
-        try:
+        with _answering(f"KV bucket {bucket} took no value"):
             await store.put(key, value)
-        except _AWAY as error:
-            raise BusUnavailable(f"KV bucket {bucket} took no value: {error or type(error).__name__}") from error
 
     async def kv_delete(self, bucket: str, key: str) -> None:
         store = await self.kv(bucket)
-        try:
+        with _answering(f"KV bucket {bucket} deleted no value"):
             await store.delete(key)
-        except _AWAY as error:
-            raise BusUnavailable(f"KV bucket {bucket} deleted no value: {error or type(error).__name__}") from error
 
     async def kv_get(self, bucket: str, key: str) -> bytes | None:
+        found = await self.kv_entry(bucket, key)
+        return found[0] if found else None
+
+    async def kv_entry(self, bucket: str, key: str) -> tuple[bytes | None, int] | None:
+        """A value and its revision, which `kv_swap` asks for."""
         store = await self.kv(bucket)
-        try:
-            entry = await store.get(key)
-        except nats.js.errors.KeyNotFoundError:
-            return None
-        except _AWAY as error:
-            raise BusUnavailable(f"KV bucket {bucket} gave no value: {error or type(error).__name__}") from error
-        return entry.value
+        with _answering(f"KV bucket {bucket} gave no value"):
+            try:
+                entry = await store.get(key)
+            except nats.js.errors.KeyNotFoundError:
+                return None
+        return entry.value, entry.revision or 0
+
+    async def kv_swap(self, bucket: str, key: str, value: bytes, revision: int | None) -> bool:
+        """Put a value where the key still has this revision (None: where there is no such key); whether it did."""
+        store = await self.kv(bucket)
+        with _answering(f"KV bucket {bucket} took no value"):
+            try:
+                await (store.create(key, value) if revision is None else store.update(key, value, last=revision))
+            except nats.js.errors.KeyWrongLastSequenceError:
+                return False
+        return True
 
     async def kv_all(self, bucket: str) -> dict[str, bytes]:
         """Every key with its value.
@@ -163,26 +173,20 @@ class Bus:
 
     async def kv_revision(self, bucket: str) -> int:
         """Rises with each change of any key: one cheap question that tells whether `kv_all` is worth asking."""
-        try:
+        with _answering(f"KV bucket {bucket} gave no state"):
             info = await self.js.stream_info(f"KV_{bucket}")
-        except _AWAY as error:
-            raise BusUnavailable(f"KV bucket {bucket} gave no state: {error or type(error).__name__}") from error
         return int(info.state.last_seq)
 
     async def stream_span(self, stream: str) -> tuple[int, int]:
         """The sequences of a stream's first and last message; the first is the last plus one when it is empty."""
-        try:
+        with _answering(f"{stream} gave no state"):
             state = (await self.js.stream_info(stream)).state
-        except _AWAY as error:
-            raise BusUnavailable(f"{stream} gave no state: {error or type(error).__name__}") from error
         return int(state.first_seq), int(state.last_seq)
 
     async def load(self, durable: str) -> Load:
         """What a durable consumer has before it. Raises BusUnavailable."""
-        try:
+        with _answering(f"{durable} gave no state"):
             info = await self.js.consumer_info(consumer_of(durable).stream, durable)
-        except _AWAY as error:
-            raise BusUnavailable(f"{durable} gave no state: {error or type(error).__name__}") from error
         return Load(info.num_pending or 0, info.num_ack_pending or 0, info.num_redelivered or 0, info.num_waiting or 0)
 
     async def last_frame(self, camera_id: str) -> tuple[FrameMeta, bytes] | None:
@@ -294,6 +298,15 @@ class Bus:
                     await self.js.delete_consumer(EVENTS, info.name)
         except _AWAY as error:
             raise BusUnavailable(f"EVENTS cannot be followed: {error or type(error).__name__}") from error
+
+
+@contextlib.contextmanager
+def _answering(failed: str) -> Iterator[None]:
+    """Turns what nats-py raises within into BusUnavailable."""
+    try:
+        yield
+    except _AWAY as error:
+        raise BusUnavailable(f"{failed}: {error or type(error).__name__}") from error
 
 
 class _Fetcher:

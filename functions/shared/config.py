@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 from zoneinfo import ZoneInfo, available_timezones
@@ -28,6 +29,7 @@ SECRETS_DIR = "GTV_SECRETS_DIR"
 # Where OpenFaaS mounts secrets; our Knative manifests use the same place.
 DEFAULT_SECRETS_DIR = "/var/openfaas/secrets"
 _SECRETS = re.compile(r"^(GTV|AWS)_|TOKEN|SECRET|PASSW|CREDENTIAL|API_?KEY|PRIVATE_?KEY", re.IGNORECASE)
+_ORIGIN = re.compile(r"https?://(\[[0-9a-f:]+\]|[a-z0-9.-]+)(:\d{1,5})?")
 S = TypeVar("S", bound="Settings")
 
 
@@ -206,13 +208,43 @@ class FunctionSettings(Settings):
     smtp_password: SecretStr | None = Field(None, description="password at the mail server")
     smtp_from: str = Field("", description="sender of the mails, e.g. gt-vision@city.example")
 
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="networks, comma separated, of gateways whose X-Forwarded-For is believed"
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        (), description="origins, comma separated, whose pages may ask with a token (https://x.example; * for any)"
+    )
+    request_timeout_s: float = Field(30.0, gt=0, description="a request that has not begun its answer ends in 504, s")
+    body_timeout_s: float = Field(60.0, gt=0, description="a body that has not arrived whole by then is refused, s")
+    rate_user: int = Field(1200, ge=0, description="requests a minute of a user or API key (0: no limit)")
+    rate_address: int = Field(600, ge=0, description="requests a minute of an address without a user (0: no limit)")
+    rate_pictures: int = Field(6000, ge=0, description="pictures by signed link a minute of an address (0: no limit)")
+    rate_ingest: int = Field(60_000, ge=0, description="frames and reads a minute of a user or API key (0: no limit)")
+    rate_camera: int = Field(60, ge=0, description="frames a second that ingest takes for one camera (0: no limit)")
+
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.time_zone)
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            ip_network(text, strict=False)
+        return value
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            if text != "*" and not _ORIGIN.fullmatch(text):
+                raise ValueError("an origin is a scheme, a host and perhaps a port, e.g. https://map.example.org")
+        return value
+
     @field_validator(
-        "camera_networks", "webhook_allowed_networks", "mask_plates_for", "oidc_default_groups", mode="before"
-    )
+        "camera_networks", "webhook_allowed_networks", "mask_plates_for", "oidc_default_groups", "trusted_proxies",
+        "cors_origins", mode="before",
+    )  # fmt: skip
     @classmethod
     def _split_networks(cls, value: object) -> object:
         if isinstance(value, str):

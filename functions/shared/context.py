@@ -10,6 +10,7 @@ from functions.shared.bus import Bus
 from functions.shared.config import FunctionSettings
 from functions.shared.db import Database
 from functions.shared.outbox import Relay
+from functions.shared.quotas import Quotas
 from functions.shared.store import Store, open_store
 from functions.shared.tokens import TokenVerifier
 from functions.shared.vault import Vault
@@ -40,6 +41,10 @@ class Context:
     def verifier(self) -> TokenVerifier:
         return TokenVerifier(self.db, self.settings.token_issuer, self.settings.token_audience)
 
+    @cached_property
+    def quotas(self) -> Quotas:
+        return Quotas(self.bus)
+
     async def bus(self) -> Bus:
         """The connection to NATS with its topology laid. Raises BusUnavailable."""
         async with self._opening:
@@ -62,6 +67,8 @@ class Context:
         return self._relay
 
     async def close(self) -> None:
+        if "quotas" in self.__dict__:
+            await self.quotas.close()
         if self._relay is not None:
             await self._relay.close()
         if self._bus is not None:

@@ -7,6 +7,7 @@ GTVisionError
 │   ├── BrokenImage       the bytes are not an image that can be decoded
 │   ├── NotAuthenticated  nobody is signed in, or the token does not hold
 │   ├── Forbidden         signed in, but not allowed
+│   ├── TooSlow           the body did not arrive in time
 │   ├── NotFound          there is no such thing
 │   └── Conflict          it exists already, or was changed meanwhile
 ├── Unavailable           a part that is needed does not answer now: try again later
@@ -15,7 +16,8 @@ GTVisionError
 │   ├── StoreUnavailable
 │   │   └── StorageFull   no room for another image
 │   ├── InferenceUnavailable
-│   └── CameraUnavailable a camera refused, hung or sent nothing usable
+│   ├── CameraUnavailable a camera refused, hung or sent nothing usable
+│   └── TimedOut          the work took longer than a request may, and was given up
 ├── Throttled             too many requests; carries when to come back
 └── Misconfigured         a setting, file or model is missing or wrong; names what and the mend
 """
@@ -66,6 +68,10 @@ class Forbidden(Rejected):
     code = "forbidden"
 
 
+class TooSlow(Rejected):
+    code = "too_slow"
+
+
 class NotFound(Rejected):
     code = "not_found"
 
@@ -102,6 +108,10 @@ class CameraUnavailable(Unavailable):
     """A camera refused, hung or sent nothing usable. `details["reason"]` is a short stable word."""
 
     code = "camera_unavailable"
+
+
+class TimedOut(Unavailable):
+    code = "timed_out"
 
 
 class Throttled(GTVisionError):

@@ -91,6 +91,7 @@ LEASES_KV = "gtv_camera_leases"
 PODS_KV = "gtv_capture_pods"
 READERS_KV = "gtv_readers"
 SIGHT_KV = "gtv_camera_sight"
+LIMITS_KV = "gtv_limits"
 BUCKETS: tuple[Bucket, ...] = (
     Bucket(CAMERAS_KV, 0.0, StorageType.FILE, "what capture shall hold: a CameraSpec by camera"),
     Bucket(STATUS_KV, 0.0, StorageType.FILE, "how each camera fares: a CameraStatus by camera"),
@@ -98,6 +99,7 @@ BUCKETS: tuple[Bucket, ...] = (
     Bucket(PODS_KV, 9.0, StorageType.MEMORY, "capture pods that live"),
     Bucket(SIGHT_KV, 0.0, StorageType.FILE, "what each camera's scene looks like, to see that it was turned"),
     Bucket(READERS_KV, 15.0, StorageType.MEMORY, "readers that live, each with how the models fare"),
+    Bucket(LIMITS_KV, 300.0, StorageType.MEMORY, "requests counted by user, address and camera, for all replicas"),
 )
 
 

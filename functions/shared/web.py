@@ -12,9 +12,12 @@ from fastapi.responses import JSONResponse, Response
 from fastapi.routing import APIRoute
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.types import Scope
 
-from functions.shared import api_keys, errors, logs
-from functions.shared.access import ACCESS, ANY_KEY, FILES, PUBLIC, Role, Rule
+from functions.shared import api_keys, errors, limits, logs, openapi, swagger
+from functions.shared.access import ACCESS, ANY_KEY, FILES, LONG, PUBLIC, Role, Rule
+from functions.shared.bodies import DEADLINE
 from functions.shared.config import FunctionSettings, load
 from functions.shared.context import Context
 from functions.shared.edge import Edge
@@ -35,11 +38,13 @@ STATUS: tuple[tuple[type[errors.GTVisionError], int], ...] = (
     (errors.BrokenImage, 400),
     (errors.NotAuthenticated, 401),
     (errors.Forbidden, 403),
+    (errors.TooSlow, 408),
     (errors.NotFound, 404),
     (errors.Conflict, 409),
     (errors.Rejected, 422),
     (errors.StorageFull, 507),
     (errors.CameraUnavailable, 502),
+    (errors.TimedOut, 504),
     (errors.Unavailable, 503),
     (errors.Throttled, 429),
     (errors.Misconfigured, 500),
@@ -60,8 +65,12 @@ def envelope(code: str, message: str, details: Any = None) -> dict[str, Any]:
 
 
 def context_of(request: Request) -> Context:
+    return _context(request.scope)
+
+
+def _context(scope: Scope) -> Context:
     """The process's Context; made at the first request where no lifespan ran (Lambda)."""
-    state = request.app.state
+    state = scope["app"].state
     if getattr(state, "context", None) is None:
         state.context = state.open_context()
     context: Context = state.context
@@ -71,14 +80,28 @@ def context_of(request: Request) -> Context:
 Ctx = Annotated[Context, Depends(context_of)]
 
 
+def address_of(request: Request) -> str:
+    """The address that a request comes from, behind the gateways of GTV_TRUSTED_PROXIES."""
+    return limits.address_of(request.scope, context_of(request).settings)
+
+
 async def authorize(request: Request, context: Ctx) -> None:
-    """Every route's first dependency: looks its access up and sets `request.state.principal`."""
+    """Every route's first dependency: looks its access up, counts it and sets `request.state.principal`."""
     route = request.scope["route"]
-    rule = ACCESS[f"{request.method} {route.path}"]
+    name = f"{request.method} {route.path}"
+    rule = ACCESS[name]
     request.state.principal = None
+    if name in LONG:
+        request.scope[DEADLINE].allow(LONG[name])
     if rule is PUBLIC:
+        await limits.count_address(context, request.scope)
         return
-    principal = await identify(request, context)
+    try:
+        principal = await identify(request, context)
+    except errors.NotAuthenticated:
+        await limits.count_address(context, request.scope)
+        raise
+    await limits.count_principal(context, request.scope, principal)
     require(rule, principal)
     request.state.principal = principal
 
@@ -89,11 +112,6 @@ async def identify(request: Request, context: Context) -> Principal:
     if token.startswith(api_keys.PREFIX):
         return await api_keys.principal(context, token, address_of(request))
     return await context.verifier.principal(token)
-
-
-def address_of(request: Request) -> str:
-    """The address that a request comes from, as the server knows it; "" where there is none."""
-    return request.client.host if request.client else ""
 
 
 def require(rule: Rule, principal: Principal) -> None:
@@ -168,18 +186,21 @@ def create_app(
             yield
 
     app = FastAPI(
-        title="GT-Vision", version="1", lifespan=lifespan, openapi_url="/api/openapi.json", docs_url="/api/docs",
-        redoc_url=None, dependencies=[Depends(authorize)], swagger_ui_oauth2_redirect_url=None,
+        title="GT-Vision", version="1", lifespan=lifespan, openapi_url=None, dependencies=[Depends(authorize)],
+        generate_unique_id_function=openapi.operation_id,
     )  # fmt: skip
+    openapi.describe(app)
+    app.state.documents = {}
     app.state.open_context, app.state.context, app.state.name = opener, None, name
-    every = [_platform_router(name), *routers]
+    every = [_platform_router(name), swagger.router, *routers]
     _require_access(every)
+    app.state.routes = [route for router in every for route in router.routes]
     for router in every:
         app.include_router(router)
     app.add_exception_handler(errors.GTVisionError, _on_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http)
-    app.add_middleware(Edge, function=name, max_body=_max_body, explain=_explain)
+    app.add_middleware(Edge, function=name, max_body=_max_body, explain=_explain, context=_context)
     return app
 
 
@@ -253,14 +274,32 @@ def _name(loc: tuple[int | str, ...]) -> str:
 
 async def _on_http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    try:
+        await limits.count_address(context_of(request), request.scope)
+    except errors.Throttled as throttled:
+        return await _on_error(request, throttled)
+    headers = dict(error.headers or {})
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_allowed(request.app, request.url.path))
     codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large"}
     message = f"there is no {request.url.path[:200]}" if error.status_code == 404 else str(error.detail)
     body = envelope(codes.get(error.status_code, "rejected"), message)
-    return JSONResponse(body, error.status_code, error.headers)
+    return JSONResponse(body, error.status_code, headers)
+
+
+def _allowed(app: FastAPI, path: str) -> list[str]:
+    """The methods of a path; the framework names those of the first route that it fits. `/a/b` is itself before it is
+    `/a/{id}`: those with the fewest parameters count."""
+    fits = [route for route in app.state.routes if route.path_regex.match(path)]
+    fewest = min((len(route.param_convertors) for route in fits), default=0)
+    nearest = [route for route in fits if len(route.param_convertors) == fewest]
+    return sorted({method for route in nearest for method in route.methods or ()})
 
 
 async def _explain(request: Request, error: Exception) -> Response:
     if isinstance(error, errors.GTVisionError):
         return await _on_error(request, error)
+    if isinstance(error, ClientDisconnect):
+        return JSONResponse(envelope("rejected", "the sender went away before the body was whole"), 400)
     log.error("bug", path=request.url.path, exc_info=error)
     return JSONResponse(envelope("internal", "an error of GT-Vision; its log has the correlation id"), 500)

@@ -15,7 +15,7 @@ from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
 from functions.auth import keys
-from functions.shared.access import ACCESS, FILES, PUBLIC, Role, Rule
+from functions.shared.access import ACCESS, FILES, LONG, PUBLIC, Role, Rule
 from functions.shared.config import ReaderSettings
 from functions.shared.context import Context
 from functions.shared.contracts import new_id, now
@@ -46,6 +46,7 @@ VALUES = {
     "delivery_id": "0" * 32,
     "key": "a/b.jpg",
     "path": "x.js",
+    "file": "start.js",
 }
 ANSWER_S = 30.0
 
@@ -73,6 +74,7 @@ def test_every_route_has_a_row_and_every_row_a_route() -> None:
 
 def test_paths_whose_body_may_be_a_file_are_routes() -> None:
     assert {f"POST {path}" for path in FILES} <= ACCESS.keys()
+    assert LONG.keys() <= ACCESS.keys()
 
 
 @pytest.mark.parametrize("room", ROOMS)

@@ -21,7 +21,7 @@ CODES = {
     "error": 1, "rejected": 2, "invalid_input": 2, "too_large": 2, "broken_image": 2, "not_authenticated": 3,
     "forbidden": 3, "not_found": 4, "conflict": 5, "unavailable": 6, "bus_unavailable": 6, "database_unavailable": 6,
     "store_unavailable": 6, "storage_full": 6, "inference_unavailable": 6, "camera_unavailable": 6, "misconfigured": 7,
-    "throttled": 8,
+    "throttled": 8, "too_slow": 2, "timed_out": 6,
 }  # fmt: skip
 
 

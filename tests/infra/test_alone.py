@@ -24,7 +24,7 @@ FUNCTIONS = [function.folder for function in stack.functions()]
 # As in infra/function/Dockerfile, but for the address.
 COMMAND = (
     'exec "$PYTHON" -m uvicorn functions.${GTV_FUNCTION}.handler:app --host 127.0.0.1 --port ${PORT} '
-    "--no-access-log --no-server-header --timeout-graceful-shutdown 20"
+    "--no-access-log --no-server-header --no-proxy-headers --timeout-graceful-shutdown 20"
 )
 
 

@@ -14,6 +14,7 @@ from sqlalchemy import select
 from functions.auth import throttle
 from functions.auth.cookies import DEVICE_COOKIE
 from functions.auth.throttle import PER_NETWORK, PER_PAIR, SLOW, SLOW_AFTER, WINDOW, Origin
+from functions.shared.addresses import network_of
 from functions.shared.config import FunctionSettings
 from functions.shared.context import Context
 from functions.shared.contracts import now
@@ -252,7 +253,7 @@ async def test_a_failure_of_ours_is_nobodys_guess(context: Context) -> None:
 
 
 def test_the_addresses_of_one_line_are_counted_as_one() -> None:
-    assert throttle.network_of("2001:db8:0:7::1") == throttle.network_of("2001:db8:0:7:ffff::1")
-    assert throttle.network_of("2001:db8:0:7::1") != throttle.network_of("2001:db8:0:8::1")
-    assert throttle.network_of("::ffff:10.0.0.1") == throttle.network_of("10.0.0.1") == "10.0.0.1"
-    assert throttle.network_of("a unix socket") == "a unix socket"
+    assert network_of("2001:db8:0:7::1") == network_of("2001:db8:0:7:ffff::1")
+    assert network_of("2001:db8:0:7::1") != network_of("2001:db8:0:8::1")
+    assert network_of("::ffff:10.0.0.1") == network_of("10.0.0.1") == "10.0.0.1"
+    assert network_of("a unix socket") == "a unix socket"

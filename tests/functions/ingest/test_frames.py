@@ -18,12 +18,13 @@ import uvicorn
 from pydantic import SecretStr
 
 from functions.auth import handler as auth
+from functions.auth import keys
 from functions.ingest import handler
 from functions.shared.bus import Bus
 from functions.shared.config import FunctionSettings
-from functions.shared.contracts import now
+from functions.shared.contracts import new_id, now
 from functions.shared.db import Database
-from functions.shared.tables import Camera
+from functions.shared.tables import Camera, Group, User, UserGroup
 from tests.functions.serving import Served, serve
 from tests.support.nats import NatsServer
 from tests.support.ports import free_port
@@ -321,3 +322,58 @@ async def test_five_mb_is_the_most(served: Served) -> None:
         # Padded behind its end, the picture reads as cut off: what matters here is which limit speaks first.
         answer = await served.client.post(URL, data={"camera_id": "gate"}, files={"frame": ("a.jpg", body)})
         assert answer.status_code == status
+
+
+async def test_a_camera_takes_so_many_frames_a_second(
+    database: Database, settings: FunctionSettings, served: Served
+) -> None:
+    """By form and by raw POST together, whoever sends them; another camera is not held up."""
+    at, busy = now(), f"busy-{new_id()}"
+    async with database.transaction() as session:
+        for name in (busy, f"{busy}-2"):
+            session.add(Camera(id=name, name=name, url_encrypted="-", enabled=True, created_at=at, updated_at=at))
+    limited = settings.model_copy(update={"rate_camera": 1})
+    async with serve("ingest", [auth.router, handler.router], limited, startup=auth.startup) as made:
+        made.client.headers.update(served.client.headers)
+        made.context.quotas._clock = lambda: 6_000_000.0
+        picture, statuses = encoded(".jpg"), []
+        for turn in range(12):
+            if turn % 2:
+                answer = await made.client.post(URL, data={"camera_id": busy}, files={"frame": ("a.jpg", picture)})
+            else:
+                headers = {"content-type": "image/jpeg"}
+                answer = await made.client.post(URL, params={"camera_id": busy}, content=picture, headers=headers)
+            statuses.append(answer.status_code)
+        assert statuses == [202] * 10 + [429] * 2, "ten within the ten seconds that it is counted over"
+        assert 1 <= int(answer.headers["retry-after"]) <= 20
+        assert answer.headers["ratelimit-policy"] == '"ingest";q=60000;w=60, "camera";q=10;w=10'
+        assert answer.json()["error"]["details"]["policy"] == "camera"
+        other = await made.client.post(URL, data={"camera_id": f"{busy}-2"}, files={"frame": ("a.jpg", picture)})
+        assert other.status_code == 202
+        wrong = await made.client.post(URL, data={"camera_id": "none"}, files={"frame": ("a.jpg", picture)})
+        assert wrong.status_code == 404
+
+
+async def sent(made: Served, headers: dict[str, str]) -> int:
+    picture = {"frame": ("a.jpg", encoded(".jpg"))}
+    return (await made.client.post(URL, data={"camera_id": "gate"}, files=picture, headers=headers)).status_code
+
+
+async def test_a_camera_out_of_scope_is_none_and_loses_nothing_of_its_quota(
+    database: Database, settings: FunctionSettings, served: Served
+) -> None:
+    at = now()
+    person = User(id=new_id(), username="north-only", password_hash="-", role="integrator", disabled=False,
+                  all_groups=False, created_at=at)  # fmt: skip
+    async with database.transaction() as session:
+        session.add_all(
+            [person, Group(id="north", name="North", plate_formats=["br_old"], created_at=at, updated_at=at)]
+        )
+        await session.flush()
+        session.add(UserGroup(user_id=person.id, group_id="north"))
+    headers = {"Authorization": f"Bearer {(await keys.issue(served.context, person)).access}"}
+    limited = settings.model_copy(update={"rate_camera": 1})
+    async with serve("ingest", [handler.router], limited) as made:
+        for _ in range(12):
+            assert await sent(made, headers) == 404
+        assert await sent(made, dict(served.client.headers)) == 202

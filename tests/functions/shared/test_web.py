@@ -244,17 +244,10 @@ async def test_the_platforms_routes(client: httpx.AsyncClient) -> None:
     assert "a-path-nobody-has" not in (await client.get("/metrics")).text
 
 
-async def test_openapi_and_its_page(client: httpx.AsyncClient) -> None:
+async def test_openapi_is_served(client: httpx.AsyncClient) -> None:
     described = (await client.get("/api/openapi.json")).json()
     assert "/t/json" in described["paths"]
     assert "/_/health" not in described["paths"]
-    page = await client.get("/api/docs")
-    assert page.status_code == 200
-    policy = page.headers["content-security-policy"]
-    assert "connect-src 'self';" in policy
-    scripts = re.findall(r'<(?:script|link)[^>]+(?:src|href)="(https://[^/"]+)', page.text)
-    assert scripts
-    assert all(host in policy for host in scripts), "the page could not load what it names"
 
 
 def test_a_route_without_a_row_does_not_start() -> None:

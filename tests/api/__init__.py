@@ -1,0 +1,1 @@
+"""The whole HTTP API, as its document says it is."""
