@@ -11,7 +11,7 @@ from typing import Annotated, cast
 
 import typer
 
-from cli import account, cameras, db, detections, groups, keys, status
+from cli import account, cameras, db, detections, groups, keys, status, users
 from cli.lazy import Later, group_of
 from cli.output import print_error
 from cli.state import DEFAULT_URL, Root
@@ -62,6 +62,7 @@ app.add_typer(groups.app, name="groups")
 app.add_typer(detections.app, name="detections")
 app.command("status")(status.status)
 app.add_typer(db.app, name="db")
+app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 for _name, _later in LATER.items():
     app.add_typer(typer.Typer(), name=_name, help=_later.text)
