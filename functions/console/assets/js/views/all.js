@@ -2,7 +2,9 @@
 
 import { camerasView } from "./cameras.js";
 import { groupsView } from "./groups.js";
+import { keysView } from "./keys.js";
 import { liveView } from "./live.js";
+import { peopleView } from "./people.js";
 import { searchView } from "./search.js";
 
 export const VIEWS = {
@@ -10,9 +12,12 @@ export const VIEWS = {
   search: searchView,
   cameras: camerasView,
   groups: groupsView,
+  people: peopleView,
+  keys: keysView,
 };
 
 /** What is a page of another one. */
 export const PAGE_OF = {
   groups: "cameras",
+  keys: "people",
 };
