@@ -25,6 +25,7 @@ from cli import (
     privacy,
     retention,
     status,
+    users,
     webhooks,
 )
 from cli.lazy import Later, group_of
@@ -84,6 +85,7 @@ app.add_typer(retention.app, name="retention")
 app.add_typer(privacy.app, name="privacy")
 app.command("status")(status.status)
 app.add_typer(db.app, name="db")
+app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 for _name, _later in LATER.items():
     app.add_typer(typer.Typer(), name=_name, help=_later.text)

@@ -10,6 +10,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from functions.cameras.fields import (
     RTSP,
+    RTSP_EXAMPLE,
     Body,
     Confidence,
     Formats,

@@ -5,8 +5,10 @@ import { auditView } from "./audit.js";
 import { camerasView } from "./cameras.js";
 import { groupsView } from "./groups.js";
 import { hotlistsView } from "./hotlists.js";
-import { liveView } from "./live.js";
 import { privacyView } from "./privacy.js";
+import { keysView } from "./keys.js";
+import { liveView } from "./live.js";
+import { peopleView } from "./people.js";
 import { searchView } from "./search.js";
 import { webhooksView } from "./webhooks.js";
 
@@ -20,10 +22,13 @@ export const VIEWS = {
   webhooks: webhooksView,
   privacy: privacyView,
   audit: auditView,
+  people: peopleView,
+  keys: keysView,
 };
 
 /** What is a page of another one. */
 export const PAGE_OF = {
   groups: "cameras",
   audit: "privacy",
+  keys: "people",
 };
