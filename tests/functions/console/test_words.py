@@ -10,6 +10,7 @@ import pytest
 
 from functions.cameras.status import STATUS_MENDS
 from functions.console.assets import ROOT
+from functions.search.blind import DELETED, NO_RECORD, NOT_THERE
 from functions.shared.contracts import CameraState
 from functions.shared.formats import DEFAULT, NAMES
 from functions.shared.inference import VehicleColor
@@ -17,6 +18,7 @@ from functions.shared.rtsp import REASONS
 
 TAGS = ("en", "pt-BR")
 FORMS = ("one", "other")
+BLIND = (NOT_THERE, DELETED, NO_RECORD)
 # Made by `t(`state.${...}`)` and the like: the family, and the words it may end in.
 FAMILIES = {
     "color": [*get_args(VehicleColor)],
@@ -27,8 +29,10 @@ FAMILIES = {
     "feed": ["connecting", "live", "lost"],
     "format": [*NAMES, "unknown"],
     "import.mode": ["all", "valid"],
-    "match": [*(kind + end for kind in ("exact", "prefix", "wildcard") for end in ("", ".help"))],
-    "nav": ["live", "search", "cameras", "groups"],
+    "match": [*(kind + end for kind in ("exact", "prefix", "wildcard", "fuzzy") for end in ("", ".help"))],
+    "nav": ["live", "search", "route", "stats", "cameras", "groups"],
+    "blind": [*BLIND, "offline", "disabled", "provisioning"],
+    "stats.by": ["camera", "type", "color"],
     "search.mark": ["uncertain", "certain", "corrected"],
     "role": ["viewer", "operator", "admin", "integrator"],
     "state": [*CameraState, "unknown"],

@@ -26,6 +26,8 @@ const FINDINGS = [
   [/networks in which cameras may be|no camera may be/, "finding.network"],
   [/holds a space or a character/, "finding.characters"],
   [/lies after to/, "finding.order"],
+  [/search by plate needs one/, "finding.reason"],
+  [/more than \d+ days before to/, "finding.span"],
   [/need match=wildcard/, "finding.wildcard"],
   [/holds only letters A-Z|is over \d+ characters/, "finding.plate"],
   [/there is no group/, "finding.group"],

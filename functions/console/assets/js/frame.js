@@ -10,6 +10,7 @@ const PARTS = ["bus", "database", "capture", "inference"];
 const PAGES = [
   ["live", "live"],
   ["search", "search"],
+  ["stats", "stats"],
   ["cameras", "camera"],
 ];
 
