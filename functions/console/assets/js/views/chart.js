@@ -4,15 +4,15 @@ import { h, s } from "../dom.js";
 import { number } from "../i18n.js";
 
 const WIDE = 960;
-const HIGH = 240;
+const HIGH = 248;
 const LEFT = 44;
-const FOOT = 34;
+const FOOT = 42;
 
 /** Columns over time. `columns`: {label, tick, parts: [numbers by series]}; `series`: names. */
 export function columnChart(columns, series, title) {
   const top = niceTop(Math.max(1, ...columns.map((one) => sum(one.parts))));
   const step = (WIDE - LEFT) / Math.max(columns.length, 1);
-  const y = (value) => (HIGH - FOOT) * (1 - value / top) + 8;
+  const y = (value) => (HIGH - FOOT) * (1 - value / top) + 16;
   const lines = [0, 0.25, 0.5, 0.75, 1].map((share) => s("g", { class: "chart-line" },
     s("path", { d: `M${LEFT} ${y(top * share)} H${WIDE}` }), s("text", { x: LEFT - 6, y: y(top * share) + 4, "text-anchor": "end" }, number(top * share))));
   const drawn = columns.map((column, index) => {
@@ -26,7 +26,7 @@ export function columnChart(columns, series, title) {
       return block;
     });
     const words = series.length > 1 ? series.map((name, place) => (column.parts[place] ? `\n${name}: ${number(column.parts[place])}` : "")).join("") : "";
-    return s("g", {}, s("rect", { x, width: step, y: 0, height: HIGH - FOOT + 8, class: "chart-hover" }), blocks, s("title", {}, `${column.label}: ${number(sum(column.parts))}${words}`),
+    return s("g", {}, s("rect", { x, width: step, y: 0, height: HIGH - FOOT + 16, class: "chart-hover" }), blocks, s("title", {}, `${column.label}: ${number(sum(column.parts))}${words}`),
       column.tick ? s("text", { x: x + step / 2, y: HIGH - 6, class: "chart-tick", "text-anchor": "middle" }, column.tick) : null);
   });
   const key = series.length > 1 ? h("ul", { class: "chart-key" }, series.map((name, place) => h("li", {}, s("svg", { viewBox: "0 0 10 10", "aria-hidden": "true" }, s("rect", { width: 10, height: 10, rx: 2, class: `series-${place}` })), name))) : null;
