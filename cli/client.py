@@ -148,6 +148,13 @@ class Client:
                 raise error_of(answer)
             yield from answer.iter_bytes()
 
+    def download(self, path: str, *, language: str = "", **params: Any) -> tuple[bytes, Mapping[str, str]]:
+        """The bytes of an answer that may take a while, and its headers."""
+        given = {name: value for name, value in params.items() if value is not None}
+        arguments: dict[str, Any] = {"params": given, "timeout": SLOW, "headers": {"Accept-Language": language}}
+        answer = self._authorized("GET", path, arguments)
+        return answer.content, answer.headers
+
     def picture(self, path: str, **params: Any) -> bytes | None:
         """A picture's bytes; None where there is none (any more)."""
         try:
@@ -155,11 +162,18 @@ class Client:
         except errors.NotFound:
             return None
 
-    def pages(self, path: str, limit: int | None, **params: Any) -> Iterator[Any]:
-        """The items of a list with keyset cursors, at the most `limit` (None: all of them)."""
+    def pages(
+        self, path: str, limit: int | None, first: dict[str, Any] | None = None, /, **params: Any
+    ) -> Iterator[Any]:
+        """The items of a list with keyset cursors, at the most `limit` (None: all of them).
+
+        `first` is filled with the whole of the first page, for what it says besides.
+        """
         cursor, left = None, limit
         while left is None or left > 0:
             page = self.get(path, cursor=cursor, limit=min(left or 200, 200), **params)
+            if first is not None and not first:
+                first.update(page)
             yield from page["items"][:left]
             cursor = page.get("next_cursor")
             left = None if left is None else left - len(page["items"])
@@ -231,7 +245,7 @@ class Client:
         if answer.status_code >= 400:
             raise error_of(answer)
         content = answer.headers.get("content-type", "")
-        ours = not answer.content or content.startswith(("application/json", "image/", "text/csv"))
+        ours = not answer.content or content.startswith(("application/json", "image/", "text/csv", "application/pdf"))
         if answer.is_redirect or not ours:
             raise Misconfigured(f"{self.url} is not GT-Vision's API", mend="correct --url or GTV_URL")
         return answer

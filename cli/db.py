@@ -29,11 +29,11 @@ def run_tool(action: str, timeout_s: float = 600.0) -> dict[str, Any]:
         last = done.stderr.strip().splitlines()[-1:] or ["no reason was given"]
         raise GTVisionError(f"the database tool failed: {last[0]}") from error
     if "error" in answer:
-        raise _error(answer["error"])
+        raise error_of(answer["error"])
     return answer
 
 
-def _error(found: dict[str, Any]) -> GTVisionError:
+def error_of(found: dict[str, Any]) -> GTVisionError:
     from cli.client import tree
 
     kind = next((kind for kind in tree() if kind.code == found["code"]), errors.GTVisionError)

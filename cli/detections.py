@@ -7,7 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import corrections
+from cli import corrections, moments, movements
+from cli.finding import narrowing, tell_blind
 from cli.labels import export_labels
 from cli.output import AsJson, local_time, note, print_fields, print_json, print_line, print_table
 from cli.reread.command import reread
@@ -16,17 +17,20 @@ from functions.shared.errors import Unavailable
 
 app = typer.Typer(no_args_is_help=True, help="What the cameras have seen: list, show, follow, correct.")
 _RECONNECT_S = 2.0
-COLUMNS = ("Started", "Camera", "Plate", "Conf.", "Mark", "Format", "Vehicle", "Id")
+COLUMNS = ("Started", "Camera", "Plate", "Score", "Conf.", "Mark", "Format", "Vehicle", "Id")
 
 
 @app.command("list")
 def list_(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
     plate: Annotated[str | None, typer.Option(help="Plate, or with --match its beginning or pattern.")] = None,
-    match: Annotated[str | None, typer.Option(help="exact, prefix or wildcard (* and ?).")] = None,
+    match: Annotated[
+        str | None, typer.Option(help="exact, prefix, wildcard (* and ?), or fuzzy: also what is easily misread.")
+    ] = None,
+    twins: Annotated[bool, typer.Option("--twins", help="Also the other numbering: ABC1234 is ABC1C34.")] = False,
     camera: Annotated[list[str] | None, typer.Option("--camera", "-c", help="Camera id; may be repeated.")] = None,
-    since: Annotated[str | None, typer.Option("--from", help="Seen at or after this RFC 3339 time.")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Seen before this RFC 3339 time.")] = None,
+    since: Annotated[str | None, typer.Option("--from", help=f"Seen at or after this: {moments.HELP}.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help="Seen before this.")] = None,
     group: Annotated[list[str] | None, typer.Option("--group", help="Group id; may be repeated.")] = None,
     type_: Annotated[list[str] | None, typer.Option("--type", help="car, motorcycle, bus, truck; repeatable.")] = None,
     color: Annotated[list[str] | None, typer.Option(help="Colour of the vehicle; repeatable.")] = None,
@@ -38,28 +42,35 @@ def list_(  # noqa: PLR0913  each is an option of the command line
     corrected: Annotated[
         bool | None, typer.Option("--corrected/--uncorrected", help="Whether a person vouched for the plate.")
     ] = None,
+    sure: Annotated[
+        float | None, typer.Option("--min-confidence", min=0, max=1, help="Plates read at least this surely.")
+    ] = None,
+    reason: movements.Reason = None,
     limit: Annotated[int, typer.Option(min=1, help="At the most this many, newest first.")] = 50,
     every: Annotated[bool, typer.Option("--all", help="All of them; --limit is not looked at.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Detections, newest first."""
+    """Detections, newest first; the most alike first with --match fuzzy. Says when the asked cameras did not see."""
     filters: dict[str, Any] = {
-        "plate": plate, "match": match, "camera_id": camera or None, "from": since, "to": until, "group_id": group,
+        "plate": plate, "match": match, "twins": twins or None, "camera_id": camera or None, "group_id": group,
         "type": type_, "color": color, "direction": direction, "plate_format": format_, "uncertain": uncertain,
-        "corrected": corrected,
+        "corrected": corrected, "min_confidence": sure, "reason": reason, **narrowing(since, until),
     }  # fmt: skip
+    first: dict[str, Any] = {}
     with api(ctx) as client:
-        found = list(client.pages("/api/detections", None if every else limit, **filters))
+        found = list(client.pages("/api/detections", None if every else limit, first, **filters))
     if as_json:
-        print_json({"items": found})
+        blind = {name: first[name] for name in ("blind", "blind_window") if first.get(name) is not None}
+        print_json({"items": found, **blind})
     else:
         print_table(COLUMNS, (row(item) for item in found), "Nothing was found.")
+        tell_blind(first)
 
 
 def row(item: dict[str, Any]) -> tuple[Any, ...]:
     return (
-        local_time(item.get("started_at")), item.get("camera_id"), item.get("plate"), item.get("plate_confidence"),
-        _mark(item), item.get("plate_format"), item.get("type"), item.get("id"),
+        local_time(item.get("started_at")), item.get("camera_id"), item.get("plate"), item.get("score"),
+        item.get("plate_confidence"), _mark(item), item.get("plate_format"), item.get("type"), item.get("id"),
     )  # fmt: skip
 
 
@@ -122,6 +133,11 @@ def _followed(ctx: typer.Context) -> Any:
             time.sleep(_RECONNECT_S if after is None else 0.2)
 
 
+app.command("route")(movements.route)
+app.command("companions")(movements.companions)
+app.command("stats")(movements.stats)
+app.command("export")(movements.export)
+app.command("evidence")(movements.evidence)
 app.command("correct")(corrections.correct)
 app.command("confirm")(corrections.confirm)
 app.command("corrections")(corrections.corrections)

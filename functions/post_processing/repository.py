@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from sqlalchemy import delete, select, update
@@ -14,9 +14,13 @@ from functions.post_processing import rows
 from functions.post_processing.looks import Size
 from functions.post_processing.sightings import Sighting
 from functions.post_processing.tracker import Frame
-from functions.shared.contracts import FrameMeta, now
+from functions.shared import partitions
+from functions.shared.contracts import FrameMeta, least_id, now
 from functions.shared.inference import Box
 from functions.shared.tables import Detection, OutboxMessage, PassageObservation, ProcessedFrame
+
+# What stands in sight for longer begins a passage anew.
+LONGEST = timedelta(days=3)
 
 
 @dataclass(frozen=True)
@@ -109,9 +113,13 @@ async def size_of_frame(session: AsyncSession, frame_id: str) -> Size | None:
 async def detections_between(
     session: AsyncSession, camera_id: str, after: datetime, until: datetime, limit: int
 ) -> list[Detection]:
-    """Passages of a camera that were in sight between two times, the latest first."""
+    """Passages of a camera that were in sight between two times, the latest first; none that is over LONGEST old."""
     table = Detection
     asked = select(table).where(table.camera_id == camera_id, table.ended_at >= after, table.started_at <= until)
+    if session.get_bind().dialect.name == "postgresql":
+        # Each frame asks this: of a table by days, these few alone are looked into.
+        first, last = min(after, now()) - LONGEST, now() + partitions.SKEW
+        asked = asked.where(table.id >= least_id(first), table.id < least_id(last))
     return list(await session.scalars(asked.order_by(table.ended_at.desc(), table.id).limit(limit)))
 
 

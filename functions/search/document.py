@@ -65,12 +65,18 @@ class _Page(FPDF):
         if mono:
             self.set_font("Courier", size=8.5)
         self.multi_cell(
-            0, 5.2, plain(value), new_x=XPos.LMARGIN, new_y=YPos.NEXT, wrapmode=WrapMode.CHAR if mono else WrapMode.WORD
+            0,
+            5.2,
+            plain(value),
+            align="L",
+            new_x=XPos.LMARGIN,
+            new_y=YPos.NEXT,
+            wrapmode=WrapMode.CHAR if mono else WrapMode.WORD,
         )
 
     def words(self, text: str) -> None:
         self.small()
-        self.multi_cell(0, 4, plain(text), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        self.multi_cell(0, 4, plain(text), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
         self.normal()
 
 
@@ -222,8 +228,8 @@ def _table(page: _Page, title: str, rows: Iterable[tuple[str, str]]) -> None:
     for left, right in listed:
         page.set_font("Helvetica", size=9)
         page.set_text_color(*_BLACK)
-        page.cell(118 if len(left) > 20 else _LABEL_MM, 4.8, plain(left))
-        page.multi_cell(0, 4.8, plain(right), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        page.cell(100 if len(left) > 20 else _LABEL_MM, 4.8, plain(left))
+        page.multi_cell(0, 4.8, plain(right), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
 
 def _custody(page: _Page, evidence: Evidence, words: Any, zone: ZoneInfo) -> None:
@@ -236,7 +242,7 @@ def _custody(page: _Page, evidence: Evidence, words: Any, zone: ZoneInfo) -> Non
         what = f"{words.get(act.action, act.action)}, {words['by']} {act.actor}"
         reason = f"; {words['reason']}: {act.reason}" if act.reason else ""
         line = f"{_short(act.at, zone)}: {what}{reason} ({words['custody.row']} {act.seq}, {act.row_hash[:16]})"
-        page.multi_cell(0, 4.6, plain(line), new_x=XPos.LMARGIN, new_y=YPos.NEXT)
+        page.multi_cell(0, 4.6, plain(line), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
 
 def _integrity(page: _Page, evidence: Evidence, words: Any) -> None:

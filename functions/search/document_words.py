@@ -7,7 +7,7 @@ from collections.abc import Mapping
 WORDS: Mapping[str, Mapping[str, str]] = {
     "pt-BR": {
         "title": "Registro de passagem de veículo", "document": "Documento", "plate": "Placa", "none": "sem placa",
-        "read": "Lida como", "confidence": "Confiança da leitura", "corrected": "Conferida ou corrigida por pessoa",
+        "read": "Lida como", "confidence": "Confiança da leitura", "corrected": "Conferida por pessoa",
         "uncertain": "Leitura incerta", "yes": "sim", "no": "não", "format": "Formato", "seen": "Passagem",
         "from": "Início", "to": "Fim", "utc": "UTC", "vehicle": "Veículo", "type": "Tipo", "color": "Cor",
         "direction": "Sentido", "camera": "Câmera", "place": "Local", "coordinates": "Coordenadas",
@@ -34,7 +34,7 @@ WORDS: Mapping[str, Mapping[str, str]] = {
     },
     "en": {
         "title": "Record of a vehicle's passage", "document": "Document", "plate": "Plate", "none": "no plate",
-        "read": "Read as", "confidence": "Confidence of the reading", "corrected": "Confirmed or corrected by a person",
+        "read": "Read as", "confidence": "Confidence of the reading", "corrected": "Checked by a person",
         "uncertain": "Uncertain reading", "yes": "yes", "no": "no", "format": "Format", "seen": "Passage",
         "from": "Began", "to": "Ended", "utc": "UTC", "vehicle": "Vehicle", "type": "Type", "color": "Colour",
         "direction": "Direction", "camera": "Camera", "place": "Place", "coordinates": "Coordinates",

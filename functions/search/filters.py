@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, and_, false, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
 
 from functions.search.plates import ESCAPE, PlateTest, after
 from functions.shared.contracts import least_id
@@ -15,9 +16,6 @@ from functions.shared.formats import ANY
 from functions.shared.partitions import SKEW
 from functions.shared.scope import EVERYTHING, Scope
 from functions.shared.tables import Camera, Detection
-
-# A beginning (or an end) at least this long leaves few enough rows to be sorted by time.
-NARROW = 3
 
 
 @dataclass(frozen=True)
@@ -39,14 +37,6 @@ class Filters:
     min_confidence: float | None = None
     scope: Scope = field(default=EVERYTHING)
 
-    @property
-    def narrow(self) -> bool:
-        """Whether the plate alone leaves few rows."""
-        test = self.plate
-        if test is None:
-            return False
-        return test.any_of is not None or len(test.prefix or "") >= NARROW or len(test.suffix or "") >= NARROW
-
     def since(self, start: datetime) -> Filters:
         """The same, of no passage that began before `start`."""
         return replace(self, start=start if self.start is None else max(self.start, start))
@@ -59,7 +49,7 @@ def is_postgres(session: AsyncSession) -> bool:
 def conditions(session: AsyncSession, filters: Filters, *, by_time: bool = False) -> list[ColumnElement[bool]]:
     """`by_time`: the rows shall be walked in order of time, whatever the plate."""
     table = Detection
-    found = [] if filters.plate is None else _plate(filters.plate, by_time=by_time)
+    found = [] if filters.plate is None else _plate(session, filters.plate, by_time=by_time)
     several = (
         (table.camera_id, filters.camera_ids), (table.vehicle_type, filters.vehicle_types),
         (table.color, filters.colors), (table.direction, filters.directions),
@@ -109,23 +99,30 @@ def _sure(least: float) -> ColumnElement[bool]:
     return and_(table.plate.is_not(None), or_(table.corrected.is_(True), table.plate_confidence >= least))
 
 
-def _plate(test: PlateTest, *, by_time: bool) -> list[ColumnElement[bool]]:
+def ranges(test: PlateTest, *, by_time: bool = False) -> list[ColumnElement[bool]]:
+    """The literal ends of a plate, as ranges of indexes; `by_time`: as mere conditions."""
     # An expression, not the bare column, keeps SQLite from sorting all rows of a broad range.
     plate, reverse = (
         (Detection.plate.op("||")(""), Detection.plate_reversed.op("||")(""))
         if by_time
         else (Detection.plate, Detection.plate_reversed)
     )
-    found: list[ColumnElement[bool]] = []
+    found = _range(plate, test.prefix) if test.prefix is not None else []
+    return found + (_range(reverse, test.suffix[::-1]) if test.suffix is not None else [])
+
+
+def _plate(session: AsyncSession, test: PlateTest, *, by_time: bool) -> list[ColumnElement[bool]]:
+    found = ranges(test, by_time=by_time)
     if test.any_of is not None:
-        found.append(plate.in_(test.any_of))
-    if test.prefix is not None:
-        found += _range(plate, test.prefix)
-    if test.suffix is not None:
-        found += _range(reverse, test.suffix[::-1])
-    if test.like is not None:
-        found.append(plate.like(test.like, escape=ESCAPE))
-    return found
+        found.append(Detection.plate.in_(test.any_of))
+    if test.like is None:
+        return found
+    if by_time or found or is_postgres(session):
+        plate = Detection.plate.op("||")("") if by_time else Detection.plate
+        return [*found, plate.like(test.like, escape=ESCAPE)]
+    # Nothing literal at either end: SQLite reads all plates out of their index, and fetches no row for it.
+    other = aliased(Detection)
+    return [Detection.id.in_(select(other.id).where(other.plate.like(test.like, escape=ESCAPE)))]
 
 
 def _range(column: Any, prefix: str) -> list[ColumnElement[bool]]:

@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.search.cursors import Position
-from functions.search.filters import Filters, conditions, is_postgres
+from functions.search.filters import Filters, conditions, is_postgres, ranges
 from functions.search.plates import PlateTest
 from functions.shared.contracts import now
 from functions.shared.formats import DEFAULT
@@ -20,6 +20,11 @@ from functions.shared.tables import Camera, Correction, Detection, Group, Passag
 
 # A page of the newest is mostly found within the first of these; without bounds a database may sort all there is.
 SPANS = (timedelta(days=1), timedelta(days=30))
+# As many rows as a plate's beginning or end may leave to be sorted by time. Of more, the newest are found soon by
+# walking the rows in order of time: within a day, as long as the other filters let some of them through.
+MOST_SORTED = 10_000
+# How far a pattern without a literal end is walked for; behind that every plate is looked at.
+WALK = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -33,19 +38,27 @@ class Found:
 
 async def detections(session: AsyncSession, filters: Filters, behind: Position | None, limit: int) -> list[Found]:
     """Detections, newest first, behind a position."""
-    if filters.narrow:
-        return await _newest(session, filters, behind, limit)
     top = behind.started_at if behind is not None else filters.end or now()
-    for span in SPANS:
+    for span in await _spans(session, filters.plate):
         if filters.start is not None and top - span <= filters.start:
             break
-        # Of many rows that a plate's beginning leaves, the newest are the first in order of time.
-        found = await _newest(session, filters.since(top - span), behind, limit, by_time=span == SPANS[0])
+        found = await _newest(session, filters.since(top - span), behind, limit, by_time=filters.plate is not None)
         if len(found) >= limit:
             return found
-        if filters.plate is not None:
-            break
     return await _newest(session, filters, behind, limit)
+
+
+async def _spans(session: AsyncSession, test: PlateTest | None) -> Sequence[timedelta]:
+    """The spans before the newest row in which a page is looked for first."""
+    if test is None:
+        return SPANS
+    if test.any_of is not None:
+        return ()
+    bounds = ranges(test)
+    if not bounds:
+        return (WALK,)
+    rows = select(literal(1)).select_from(Detection).where(*bounds).limit(MOST_SORTED).subquery()
+    return SPANS[:1] if await session.scalar(select(func.count()).select_from(rows)) == MOST_SORTED else ()
 
 
 async def _newest(

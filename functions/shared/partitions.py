@@ -95,25 +95,26 @@ async def _make(db: Database, day: datetime) -> bool:
 
 
 async def _drop(db: Database, name: str) -> bool:
-    async with db.read() as session:
-        if await session.scalar(text(f"SELECT 1 FROM {name} LIMIT 1")):
-            return False
     async with db.transaction() as session:
         await _alone(session)
-        if name not in await _held(session):
+        if name not in await _held(session) or await _filled(session, name):
             return False
         await session.execute(text(f"LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE"))
-        if await session.scalar(text(f"SELECT 1 FROM {name} LIMIT 1")):
+        if await _filled(session, name):
             return False
         await session.execute(text(f"ALTER TABLE {TABLE} DETACH PARTITION {name}"))
         await session.execute(text(f"DROP TABLE {name}"))
     return True
 
 
+async def _filled(session: AsyncSession, name: str) -> bool:
+    return bool(await session.scalar(text(f"SELECT 1 FROM {name} LIMIT 1")))
+
+
 async def _alone(session: AsyncSession) -> None:
     """One process at a time; and rather not now than behind a long question, with everybody else waiting in line."""
-    await session.execute(text("SET LOCAL lock_timeout = '3s'"))
     await session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    await session.execute(text("SET LOCAL lock_timeout = '3s'"))
 
 
 async def keep(db: Database) -> None:

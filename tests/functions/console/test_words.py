@@ -14,6 +14,7 @@ from functions.cameras.onvif import REASONS as ONVIF_REASONS
 from functions.cameras.status import SIGHT_MENDS, STATUS_MENDS
 from functions.console.assets import ROOT
 from functions.retention.classes import CLASSES
+from functions.search.blind import DELETED, NO_RECORD, NOT_THERE
 from functions.shared.contracts import DAYS, CameraState
 from functions.shared.formats import DEFAULT, NAMES
 from functions.shared.inference import VehicleColor
@@ -22,6 +23,7 @@ from functions.shared.rtsp import REASONS
 
 TAGS = ("en", "pt-BR")
 FORMS = ("one", "other")
+BLIND = (NOT_THERE, DELETED, NO_RECORD)
 # Made by `t(`state.${...}`)` and the like: the family, and the words it may end in.
 FAMILIES = {
     "alert.differ": ["color", "type"], "alert.event": ["raised", "escalated", "withdrawn"],
@@ -42,10 +44,10 @@ FAMILIES = {
     "format": [*NAMES, "unknown"],
     "import.action": ["create", "update", "same"],
     "import.mode": ["all", "valid"],
-    "match": [*(kind + end for kind in ("exact", "prefix", "wildcard") for end in ("", ".help"))],
     "onvif": [*ONVIF_REASONS],
     "nav": [
-        "live", "search", "cameras", "groups", "alerts", "hotlists", "webhooks", "privacy", "audit", "people", "keys",
+        "live", "search", "route", "stats", "cameras", "groups", "alerts", "hotlists", "webhooks", "privacy", "audit",
+        "people", "keys",
     ],
     "class": [each.name for each in CLASSES] + ["erased", "orphans", "deliveries"],
     "run": ["run", "reconcile", "erase"],
@@ -55,6 +57,9 @@ FAMILIES = {
     "oidc.refused": None, "permission": None,
     "people.by": ["password", "oidc", "keys"],
     "people.state": ["active", "disabled", "inactive"],
+    "match": [*(kind + end for kind in ("exact", "prefix", "wildcard", "fuzzy") for end in ("", ".help"))],
+    "blind": [*BLIND, "offline", "disabled", "provisioning"],
+    "stats.by": ["camera", "type", "color"],
     "search.mark": ["uncertain", "certain", "corrected"],
     "role": ["viewer", "operator", "admin", "integrator"],
     "state": [*CameraState, "unknown"],

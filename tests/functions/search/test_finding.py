@@ -90,7 +90,8 @@ async def test_pages_of_a_fuzzy_search_join(served: Served, database: Database) 
     seen: list[tuple[str, str]] = []
     cursor: str | None = None
     for _ in range(20):
-        params = {"plate": "ABC1D23", "match": "fuzzy", "limit": 4} | ({"cursor": cursor} if cursor else {})
+        params: dict[str, str | int] = {"plate": "ABC1D23", "match": "fuzzy", "limit": 4}
+        params |= {"cursor": cursor} if cursor else {}
         answer = (await served.client.get(URL, params=params)).json()
         seen += [(item["plate"], item["started_at"]) for item in answer["items"]]
         cursor = answer["next_cursor"]

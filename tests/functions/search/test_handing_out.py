@@ -149,7 +149,7 @@ async def test_in_the_readers_language(
 
 
 def evidence(**other: Any) -> Evidence:
-    record = {
+    record: dict[str, Any] = {
         "plate": "ABC1D23", "plate_read": "ABC1D23", "started_at": "2026-05-04T12:00:00.000000Z",
         "ended_at": "2026-05-04T12:00:03.000000Z", "camera_id": "gate", "vehicle_type": None,
         "vehicle_confidence": None, "color": "red", "color_confidence": 0.5, "direction": "away",

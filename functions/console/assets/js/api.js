@@ -22,6 +22,25 @@ export function whenSignedOut(act) {
 
 /** Ask; JSON out of the answer, or null when it is empty. `body` goes as JSON, `form` as it is. Raises ApiError. */
 export async function ask(method, path, options = {}) {
+  const answer = await answered(method, path, options);
+  if (answer.status === 204) return null;
+  const text = await answer.text();
+  return text ? JSON.parse(text) : null;
+}
+
+/** Ask for a file and let the browser keep it; its headers. Raises ApiError. */
+export async function saveFile(path, query, otherwise) {
+  const answer = await answered("GET", path, { query });
+  const named = /filename="([\w.-]+)"/.exec(answer.headers.get("content-disposition") ?? "");
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await answer.blob());
+  link.download = named ? named[1] : otherwise;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+  return answer.headers;
+}
+
+async function answered(method, path, options) {
   let answer = await send(method, path, options);
   if (answer.status === 401 && !options.plain) {
     if (await refresh()) answer = await send(method, path, options);
@@ -31,9 +50,7 @@ export async function ask(method, path, options = {}) {
     }
   }
   if (!answer.ok) throw await errorOf(answer);
-  if (answer.status === 204) return null;
-  const text = await answer.text();
-  return text ? JSON.parse(text) : null;
+  return answer;
 }
 
 /** `once`: an idempotency key; `match`: the revision that was seen, which alone is changed. */

@@ -29,6 +29,8 @@ const FINDINGS = [
   [/GTV_WEBHOOK_ALLOWED_NETWORKS/, "finding.hook.network"],
   [/url: (is no address|must begin with https|must not hold|ports run|at the most)/, "finding.hook.url"],
   [/lies after to/, "finding.order"],
+  [/search by plate needs one/, "finding.reason"],
+  [/more than \d+ days before to/, "finding.span"],
   [/need match=wildcard/, "finding.wildcard"],
   [/holds only letters A-Z|is over \d+ characters/, "finding.plate"],
   [/there is no group/, "finding.group"],

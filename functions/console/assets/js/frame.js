@@ -12,6 +12,7 @@ const PARTS = ["bus", "database", "capture", "inference", "disk"];
 const PAGES = [
   ["live", "live"],
   ["search", "search"],
+  ["stats", "stats"],
   ["cameras", "camera"],
   ["alerts", "bell"],
   ["hotlists", "list"],

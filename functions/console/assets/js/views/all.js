@@ -9,12 +9,16 @@ import { privacyView } from "./privacy.js";
 import { keysView } from "./keys.js";
 import { liveView } from "./live.js";
 import { peopleView } from "./people.js";
-import { searchView } from "./search.js";
 import { webhooksView } from "./webhooks.js";
+import { routeView } from "./route.js";
+import { searchView } from "./search.js";
+import { statsView } from "./stats.js";
 
 export const VIEWS = {
   live: liveView,
   search: searchView,
+  route: routeView,
+  stats: statsView,
   cameras: camerasView,
   groups: groupsView,
   alerts: alertsView,
@@ -28,6 +32,7 @@ export const VIEWS = {
 
 /** What is a page of another one. */
 export const PAGE_OF = {
+  route: "search",
   groups: "cameras",
   audit: "privacy",
   keys: "people",

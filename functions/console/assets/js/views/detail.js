@@ -1,17 +1,18 @@
 // Everything about one passage, in a dialog.
 
-import { ApiError, ask } from "../api.js";
+import { ApiError, ask, saveFile } from "../api.js";
 import { cameras } from "../cameras-store.js";
 import { openDialog, toast } from "../dialog.js";
 import { fill, h, icon } from "../dom.js";
 import { platePicture, vehiclePicture } from "../detections-store.js";
 import { sentence } from "../errors.js";
-import { dayAndTime, maybe, number, percent, t } from "../i18n.js";
+import { current, dayAndTime, maybe, number, percent, t } from "../i18n.js";
 import { confidence, plateElement, plateText } from "../plate.js";
 import { may } from "../session.js";
 import { markOf, showPicture, vehicle } from "./card.js";
 import { correctForm, history } from "./correct.js";
 import { revealForm } from "./reveal.js";
+import { lastReason } from "./looking.js";
 
 const LIKELY = 0.01;
 
@@ -25,7 +26,7 @@ export function openDetection(id, world) {
 
 async function load(id, body, world, close) {
   try {
-    const item = await ask("GET", `/api/detections/${encodeURIComponent(id)}`);
+    const item = await ask("GET", `/api/detections/${encodeURIComponent(id)}`, { query: { reason: lastReason() } });
     show(item, body, world, close);
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
@@ -58,6 +59,7 @@ function contents(item, world, close, form, body) {
       !item.masked && form?.element,
       facts(item),
       candidates(item, form),
+      !item.masked && may("viewer") && evidence(item),
       item.seen?.length > 0 && observations(item)),
   ];
 }
@@ -65,7 +67,27 @@ function contents(item, world, close, form, body) {
 function actions(item, world, close) {
   return h("div", { class: "actions start" },
     h("button", { type: "button", on: { click: () => copy(item) } }, icon("copy"), t("plate.copy")),
-    h("button", { type: "button", on: { click: () => { close(); world.go("search", { plate: item.plate }); } } }, icon("search"), t("plate.find")));
+    h("button", { type: "button", on: { click: () => { close(); world.go("search", { plate: item.plate }); } } }, icon("search"), t("plate.find")),
+    h("button", { type: "button", on: { click: () => { close(); world.go("route", { plate: item.plate }); } } }, icon("route"), t("search.route")));
+}
+
+/** The sighting as a document. Where the server asks for a reason, the one of the last search stands for it. */
+function evidence(item) {
+  const fault = h("p", { class: "form-error", role: "alert", hidden: true });
+  const button = h("button", { type: "button" }, icon("save"), t("detail.evidence"));
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    fault.hidden = true;
+    try {
+      await saveFile(`/api/detections/${encodeURIComponent(item.id)}/evidence.pdf`, { reason: lastReason(), lang: current() }, `${item.id}.pdf`);
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      fill(fault, error.details.field === "reason" ? t("detail.evidence.reason") : sentence(error));
+      fault.hidden = false;
+    }
+    button.disabled = false;
+  });
+  return [h("div", { class: "actions start" }, button), fault];
 }
 
 async function copy(item) {

@@ -1,17 +1,19 @@
 // Search: plate, camera, time, type; the address holds the question, so that it can be kept and shared.
 
-import { ApiError, ask, queryOf } from "../api.js";
+import { ApiError, ask, queryOf, saveFile } from "../api.js";
 import { cameras } from "../cameras-store.js";
-import { fill, h, setText, uid } from "../dom.js";
+import { toast } from "../dialog.js";
+import { fill, h, icon, setText, uid } from "../dom.js";
 import { platePicture, vehiclePicture } from "../detections-store.js";
 import { clearErrors, field, showErrors } from "../errors.js";
-import { clockTime, day, plural, t } from "../i18n.js";
+import { clockTime, day, percent, plural, t } from "../i18n.js";
 import { confidence, plateElement } from "../plate.js";
 import { markOf, showPicture, vehicle } from "./card.js";
 import { openDetection } from "./detail.js";
+import { blindNotice, reasonInput, searchSettings, utc } from "./looking.js";
 import { picker } from "./picker.js";
 
-const MATCHES = ["exact", "prefix", "wildcard"];
+const MATCHES = ["exact", "prefix", "wildcard", "fuzzy"];
 const TYPES = ["car", "motorcycle", "bus", "truck"];
 const COLORS = ["white", "silver", "grey", "black", "red", "blue", "green", "yellow", "brown", "other"];
 const DIRECTIONS = ["towards", "away", "left", "right"];
@@ -22,12 +24,16 @@ export function searchView(main, world, params) {
   const form = makeForm(params);
   const fault = h("p", { class: "form-error", role: "alert", hidden: true });
   const told = h("p", { class: "result-count muted", role: "status" });
+  const blind = h("div", {});
+  const save = h("button", { type: "button", class: "ghost", on: { click: () => download() } }, icon("save"), t("search.export"));
+  const way = h("a", { class: "button ghost", hidden: true }, icon("route"), t("search.route"));
+  const line = h("div", { class: "result-line" }, told, h("div", { class: "actions" }, way, save));
   const rows = h("tbody", {});
   const table = h("table", { class: "results", hidden: true }, h("caption", { class: "unseen" }, t("search.results")), head(), rows);
   const more = h("button", { type: "button", hidden: true }, t("search.more"));
   const empty = h("div", { class: "empty" });
   const state = { cursor: null, count: 0, asking: null };
-  fill(main, h("div", { class: "search" }, h("h1", { class: "unseen" }, t("nav.search")), form.element, fault, told, table, empty, more));
+  fill(main, h("div", { class: "search" }, h("h1", { class: "unseen" }, t("nav.search")), form.element, fault, blind, line, table, empty, more));
 
   async function load(first) {
     state.asking?.abort();
@@ -39,7 +45,10 @@ export function searchView(main, world, params) {
     try {
       const query = { ...form.query(), cursor: state.cursor, limit: PAGE };
       const page = await ask("GET", "/api/detections", { query, signal: asking.signal });
-      if (first) fill(rows);
+      if (first) {
+        fill(rows);
+        fill(blind, blindNotice(page));
+      }
       rows.append(...page.items.map((item) => row(item, world)));
       state.count += page.items.length;
       state.cursor = page.next_cursor;
@@ -48,7 +57,10 @@ export function searchView(main, world, params) {
       if (error.name === "AbortError") return;
       if (!(error instanceof ApiError)) throw error;
       showErrors(form.element, error, fault);
-      if (first) fill(rows);
+      if (first) {
+        fill(rows);
+        fill(blind);
+      }
       table.hidden = rows.children.length === 0;
       setText(told, "");
       empty.hidden = true;
@@ -60,7 +72,23 @@ export function searchView(main, world, params) {
     }
   }
 
+  async function download() {
+    save.disabled = true;
+    try {
+      const headers = await saveFile("/api/detections/export.csv", form.query(), "detections.csv");
+      const count = Number(headers.get("x-gtv-rows"));
+      toast(plural(headers.get("x-gtv-more") === "true" ? "search.exported.more" : "search.exported", count));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      showErrors(form.element, error, fault);
+    }
+    save.disabled = false;
+  }
+
   function result() {
+    const { plate, match = "exact" } = form.words();
+    way.hidden = !plate || !["exact", "fuzzy"].includes(match);
+    way.href = `#/route${queryOf({ plate })}`;
     table.hidden = state.count === 0;
     more.hidden = state.cursor === null;
     setText(told, state.count === 0 ? "" : plural(state.cursor ? "search.count.more" : "search.count", state.count));
@@ -70,6 +98,7 @@ export function searchView(main, world, params) {
 
   form.element.addEventListener("submit", (event) => {
     event.preventDefault();
+    form.keepReason();
     // The same question again shall ask again; another one goes by way of the address.
     const next = `#/search${queryOf(form.words())}`;
     if (location.hash === next) load(true);
@@ -86,7 +115,12 @@ export function searchView(main, world, params) {
     if (old) old.replaceWith(row(item, world));
   };
   document.addEventListener("detection-changed", changed);
-  load(true);
+  searchSettings().then((settings) => {
+    form.settle(settings);
+    // Without the reason that is asked for, the question would only be refused.
+    if (form.complete()) load(true);
+    else form.element.reportValidity();
+  });
   return () => {
     state.asking?.abort();
     cameras.removeEventListener("change", named);
@@ -107,9 +141,15 @@ function makeForm(params) {
   const mark = select("mark", [["", t("any.mark")], ...MARKS.map((one) => [one, t(`search.mark.${one}`)])], params.get("mark") ?? "");
   const from = h("input", { id: "from", name: "from", type: "datetime-local", value: params.get("from") ?? "" });
   const to = h("input", { id: "to", name: "to", type: "datetime-local", value: params.get("to") ?? "" });
+  const twins = h("input", { id: "twins", name: "twins", type: "checkbox", checked: params.get("twins") !== "off" });
+  const twinsField = h("div", { class: "field check-field wide" }, h("label", {}, twins, t("search.twins")));
+  const reason = reasonInput("reason");
   const help = h("p", { class: "help wide-help", id: uid("help") });
   match.setAttribute("aria-describedby", help.id);
-  const explain = () => setText(help, t(`match.${match.value}.help`));
+  const explain = () => {
+    setText(help, t(`match.${match.value}.help`));
+    twinsField.hidden = !["exact", "fuzzy"].includes(match.value);
+  };
   match.addEventListener("change", explain);
   explain();
   let drawn = "";
@@ -127,20 +167,31 @@ function makeForm(params) {
     field(t("plate"), plate), field(t("match"), match), h("div", { class: "field" }, h("label", { for: "camera_id" }, t("camera")), camera.element), field(t("detail.type"), type),
     field(t("search.from"), from, null, "wide"), field(t("search.to"), to, null, "wide"),
     field(t("detail.color"), color), field(t("detail.direction"), direction), field(t("search.mark"), mark),
+    field(t("reason"), reason.input, null, "wide"), twinsField,
     h("div", { class: "search-buttons" }, h("button", { class: "primary", type: "submit" }, t("search.button")), clear), help);
   return {
-    element, cameras: fillCameras,
+    element, cameras: fillCameras, keepReason: reason.value,
+    /** What the server asks of a search by plate, and what somebody who sees plates masked may ask. */
+    settle(settings) {
+      const must = () => { reason.input.required = settings.reason === "plate" && plate.value.trim() !== ""; };
+      plate.addEventListener("input", must);
+      must();
+      for (const option of match.options) option.disabled = settings.masked && option.value !== "exact";
+    },
+    complete: () => !reason.input.required || reason.input.value.trim() !== "",
     /** As it stands in the address: local times, nothing that is empty. */
     words() {
       const words = {
         plate: plate.value.trim(), type: type.value, from: from.value, to: to.value, color: color.value, direction: direction.value, mark: mark.value,
       };
       if (words.plate && match.value !== "exact") words.match = match.value;
+      if (words.plate && !twinsField.hidden && !twins.checked) words.twins = "off";
       return { ...Object.fromEntries(Object.entries(words).filter(([, value]) => value !== "")), camera_id: camera.values() };
     },
     query() {
-      const { plate: text, match: kind = "exact", from: since, to: until, mark: marked, ...same } = this.words();
-      return { ...same, plate: text, match: text ? kind : null, from: utc(since), to: utc(until), ...marks(marked) };
+      const { plate: text, match: kind = "exact", twins: pair = "on", from: since, to: until, mark: marked, ...same } = this.words();
+      const both = text && pair === "on" && ["exact", "fuzzy"].includes(kind) ? true : null;
+      return { ...same, plate: text, match: text ? kind : null, twins: both, from: utc(since), to: utc(until), reason: reason.value(), ...marks(marked) };
     },
   };
 }
@@ -153,10 +204,6 @@ function select(name, options, chosen) {
 function marks(marked) {
   if (marked === "corrected") return { corrected: true };
   return marked ? { uncertain: marked === "uncertain" } : {};
-}
-
-function utc(local) {
-  return local ? new Date(local).toISOString() : null;
 }
 
 function head() {
@@ -176,9 +223,15 @@ function row(item, world) {
   }, plateElement(item.plate, item.plate_format, { uncertain: item.uncertain, small: true }));
   return h("tr", { data: { id: item.id }, on: { click: open } },
     h("td", {}, picture),
-    h("td", { class: "cell-plate" }, button, crop, markOf(item)),
+    h("td", { class: "cell-plate" }, button, crop, alike(item), markOf(item)),
     h("td", { class: "cell-time" }, h("time", { datetime: item.started_at }, h("strong", {}, clockTime(item.started_at)), h("span", { class: "muted" }, day(item.started_at)))),
     h("td", { data: { camera: item.camera_id } }, cameras.name(item.camera_id)),
     h("td", {}, vehicle(item.type)),
     h("td", {}, item.plate && !item.corrected ? confidence(item.plate_confidence) : ""));
+}
+
+/** How near a fuzzy search's plate is to the one that was asked for. */
+function alike(item) {
+  if (item.score === null || item.score === undefined || item.score === 1) return null;
+  return h("span", { class: "mark alike", title: t("search.alike.title") }, t("search.alike", { percent: percent(item.score) }));
 }
