@@ -41,6 +41,8 @@ async def list_alerts(context: Context, who: Principal, query: AlertQuery) -> Al
     if query.cursor is not None and not re.fullmatch(HEX_ID, query.cursor):
         raise InvalidInput("cursor: take it from next_cursor as it is", field="cursor")
     plate = normalise(query.plate) if query.plate else None
+    if plate is not None and context.settings.search_reason == "plate" and not query.reason:
+        raise InvalidInput("reason: a search by plate needs one, a case number or text", field="reason")
     filters = AlertFilters(
         states=tuple(query.state), escalated=query.escalated, kinds=tuple(query.kind), start=query.start,
         hotlist_ids=tuple(query.hotlist_id), camera_ids=tuple(query.camera_id), group_ids=tuple(query.group_id),
@@ -51,7 +53,7 @@ async def list_alerts(context: Context, who: Principal, query: AlertQuery) -> Al
         seen = await rows.cameras_in(session, who.scope, _others(found))
     if plate is not None:
         async with context.db.transaction() as session:
-            act = Act("alerts.search", subject=plate, details={"found": len(found)})
+            act = Act("alerts.search", plate, query.reason, details={"found": len(found)})
             await audit.record(context.vault, session, who, act)
     kept = found[: query.limit]
     items = [await view(context, who, shown, seen) for shown in kept]
@@ -119,6 +121,8 @@ async def view(context: Context, who: Principal, shown: Shown, seen: dict[str, s
     pattern = entry.get("pattern")
     if hidden:
         facts["plate"], pattern = masking.masked(alert.plate), masking.masked(pattern)
+        # The reason names the plate that is read now.
+        facts["withdrawn_reason"] = "the plate is another by now" if alert.withdrawn_reason else None
     # How far and how fast tells where the other camera is.
     evidence = alert.details.get("cloned") if alert.other_camera_id in seen else None
     pictured = None if hidden or passage is None else passage

@@ -33,7 +33,7 @@ from functions.shared.web import Ctx, Startup, Who, Worker, create_app
 
 router = APIRouter(prefix="/api", tags=["alerts"])
 startup: list[Startup] = []
-workers: list[Worker] = [work.worker]
+workers: list[Worker] = [work.end_with_process, work.worker]
 IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=32)]
 _FILE = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
 _CSV_BODY = {

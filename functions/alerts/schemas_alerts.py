@@ -106,6 +106,7 @@ class AlertQuery(Body):
     camera_id: list[Annotated[str, Field(pattern=CAMERA_ID)]] = Field(default=[], max_length=200)
     group_id: list[Annotated[str, Field(pattern=CAMERA_ID)]] = Field(default=[], max_length=200)
     plate: str | None = Field(None, max_length=40)
+    reason: str | None = Field(None, max_length=500, description="why the plate is looked for, where one is asked")
     min_priority: int | None = Field(None, ge=0, le=100)
     start: Moment | None = Field(None, alias="from", description="raised at or after this time")
     end: Moment | None = Field(None, alias="to", description="raised before this time")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator
 from weakref import WeakKeyDictionary
 
 from nats.aio.msg import Msg
@@ -18,7 +19,9 @@ from functions.alerts.watching import Watch
 from functions.shared import logs
 from functions.shared.context import Context
 from functions.shared.contracts import DetectionRecorded, now
-from functions.shared.errors import BusUnavailable, Rejected
+from functions.shared.errors import Rejected
+from functions.shared.outbox import Relay
+from functions.shared.tasks import end
 from functions.shared.working import consuming, pause
 
 log = logs.get("alerts")
@@ -29,6 +32,9 @@ TICK_S = 0.5
 JUDGED = Counter("gtv_alerts_detections_total", "Messages about detections judged by the lists", ["changed"])
 SECONDS = Histogram("gtv_alerts_judge_seconds", "Time to judge one message")
 ESCALATED = Counter("gtv_alerts_escalated_total", "Alerts that nobody acknowledged in time")
+# How long an answer waits for the bus.
+PATIENCE_S = 0.5
+_openings: WeakKeyDictionary[Context, asyncio.Task[Relay]] = WeakKeyDictionary()
 _memories: WeakKeyDictionary[Context, Memory] = WeakKeyDictionary()
 
 
@@ -38,9 +44,23 @@ def memory_of(context: Context) -> Memory:
 
 
 async def let_out(context: Context) -> None:
-    """After a commit: have the outbox read now; while the bus is away what was committed waits for a relay."""
-    with contextlib.suppress(BusUnavailable):
-        (await context.relay()).kick()
+    """After a commit: have the outbox read now. Where the bus is away nobody waits for it: what was committed goes out
+    once a relay of this process or another's runs."""
+    opening = _openings.get(context)
+    if opening is None or (opening.done() and (opening.cancelled() or opening.exception())):
+        opening = _openings[context] = asyncio.create_task(context.relay(), name="alerts-relay")
+    await asyncio.wait({opening}, timeout=PATIENCE_S)
+    if opening.done() and not opening.cancelled() and opening.exception() is None:
+        opening.result().kick()
+
+
+@contextlib.asynccontextmanager
+async def end_with_process(context: Context) -> AsyncIterator[None]:
+    """Worker: an attempt to reach the bus ends before its context is closed."""
+    yield
+    opening = _openings.pop(context, None)
+    if opening is not None:
+        await end(opening)
 
 
 async def consume(context: Context, stop: asyncio.Event) -> None:

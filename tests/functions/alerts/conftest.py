@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from pydantic import SecretStr
 
 from functions.alerts import handler
@@ -79,6 +80,17 @@ def group(name: str) -> Group:
 def _quick_hashes() -> Iterator[None]:
     with quick_hashes():
         yield
+
+
+@pytest.fixture(scope="session")
+def _rsa_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(public_exponent=65_537, key_size=2048)
+
+
+@pytest.fixture(autouse=True)
+def _one_rsa_key(_rsa_key: rsa.RSAPrivateKey, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test has a database of its own, whose key pair would be made anew: these tests are not about it."""
+    monkeypatch.setattr(rsa, "generate_private_key", lambda **_: _rsa_key)
 
 
 @pytest.fixture

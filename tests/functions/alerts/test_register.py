@@ -13,7 +13,7 @@ from functions.alerts.watching import Watch
 from functions.shared.access import Role
 from functions.shared.context import Context
 from functions.shared.tables import AuditRow, Hotlist
-from tests.functions.alerts.conftest import add, alerts, detection, make_list, sign_in, told
+from tests.functions.alerts.conftest import add, alerts, change, detection, make_list, sign_in, told
 from tests.functions.serving import Served
 
 URL = "/api/hotlists"
@@ -336,6 +336,27 @@ async def test_masked_for_roles_that_see_no_plates(served: Served, watch: Watch)
     whole = (await served.client.get(f"/api/alerts/{name}")).json()
     assert whole["plate"] == "ABC1D23"
     assert whole["snapshot_url"].startswith("https://city.example/api/images/")
+
+
+async def test_a_withdrawn_alert_tells_a_masked_role_no_plate(served: Served, watch: Watch) -> None:
+    name = await one_alert(served, watch)
+    (alert,) = await alerts(served.context.db)
+    await change(served.context.db, alert.detection_id, plate="XYZ9K88")
+    await watch.observe(told(detection("XYZ9K88", id=alert.detection_id)))
+    headers = await sign_in(served, "eve", "viewer")
+    served.context.settings = served.context.settings.model_copy(update={"mask_plates_for": (Role.VIEWER,)})
+    shown = await served.client.get(f"/api/alerts/{name}", headers=headers)
+    assert shown.json()["state"] == "withdrawn"
+    assert "XYZ9K88" not in shown.text
+    assert "ABC1D23" not in shown.text
+
+
+async def test_a_look_up_by_plate_needs_a_reason_where_searches_do(served: Served) -> None:
+    served.context.settings = served.context.settings.model_copy(update={"search_reason": "plate"})
+    assert (await served.client.get("/api/alerts", params={"plate": "ABC1D23"})).status_code == 422
+    query = {"plate": "ABC1D23", "reason": "BO 1"}
+    assert (await served.client.get("/api/alerts", params=query)).status_code == 200
+    assert (await actions(served.context)).count("alerts.search") == 1
 
 
 def test_a_secret_stays_out_of_the_shape() -> None:

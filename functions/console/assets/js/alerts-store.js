@@ -9,15 +9,19 @@ import { t } from "./i18n.js";
 const SOUND = "gtv.alerts.sound";
 // Several at once are counted once.
 const WAIT_MS = 250;
+// Of many in a second one is shown by name: the badge counts them all.
+const APART_MS = 1000;
 
 /** Events: `change` when the counts are new, `heard` with `detail` the feed's word of one alert. */
 class Alerts extends EventTarget {
   #soon = 0;
+  #shown = 0;
   open = 0;
   escalated = 0;
 
   clear() {
     clearTimeout(this.#soon);
+    this.#soon = 0;
     this.open = this.escalated = 0;
   }
 
@@ -34,10 +38,14 @@ class Alerts extends EventTarget {
 
   /** What the feed said. Only what is new is shown: of alerts that others saw to, the count is enough. */
   async heard(change) {
-    clearTimeout(this.#soon);
-    this.#soon = setTimeout(() => this.load(), WAIT_MS);
+    this.#soon ||= setTimeout(() => {
+      this.#soon = 0;
+      this.load();
+    }, WAIT_MS);
     this.dispatchEvent(new CustomEvent("heard", { detail: change }));
     if (change.change !== "raised" && change.change !== "escalated") return;
+    if (Date.now() - this.#shown < APART_MS) return;
+    this.#shown = Date.now();
     try {
       const alert = await ask("GET", `/api/alerts/${encodeURIComponent(change.id)}`);
       if (alert.state !== "open") return;

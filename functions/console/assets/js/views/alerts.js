@@ -59,9 +59,12 @@ export function alertsView(main, world, params) {
 
   let waiting = 0;
   const heard = () => {
-    clearTimeout(waiting);
-    // A note that is being written stays where it is: the list is drawn anew once the dialog is closed.
-    waiting = setTimeout(() => (document.querySelector("dialog[open]") ? heard() : load(true)), 300);
+    // Many at once are drawn once. A note that is being written stays where it is: the list waits for its dialog.
+    waiting ||= setTimeout(() => {
+      waiting = 0;
+      if (document.querySelector("dialog[open]")) heard();
+      else load(true);
+    }, 300);
   };
   alerts.addEventListener("heard", heard);
   filters.element.addEventListener("change", () => {
