@@ -28,7 +28,11 @@ from functions.shared.topology import EVENTS
 
 log = logs.get("console")
 READERS = Gauge("gtv_console_feed_readers", "Open live feeds")
-SUBJECTS = ("gtv.v1.detections.*", "gtv.v1.alerts.>", "gtv.v1.cameras.changed.*", "gtv.v1.cameras.status.*")
+# Alarms about people and disks are the status's and the audit page's.
+SUBJECTS = (
+    "gtv.v1.detections.*", "gtv.v1.cameras.changed.*", "gtv.v1.cameras.status.*", "gtv.v1.alerts.raised.*",
+    "gtv.v1.alerts.acknowledged.*", "gtv.v1.alerts.escalated.*", "gtv.v1.alerts.withdrawn.*",
+)  # fmt: skip
 HEARTBEAT_S = 15.0
 # How often an idle feed looks whether the bus still answers: the page shows within this that it does not.
 CHECK_S = 2.0

@@ -45,7 +45,7 @@ ANY_KEY = "any"
 FILES = frozenset({"/api/ingest/frames", "/api/ingest/reads", "/api/cameras/import", "/api/hotlists/import", "/events"})
 
 # Routes whose answer may begin later than GTV_REQUEST_TIMEOUT_S: seconds.
-LONG: dict[str, float] = {"POST /api/cameras/import": 120.0}
+LONG: dict[str, float] = {"POST /api/cameras/import": 120.0, "POST /api/hotlists/import": 120.0}
 
 # "METHOD path" as FastAPI names the route -> its rule, or PUBLIC.
 ACCESS: dict[str, Rule | None] = {
