@@ -98,7 +98,7 @@ async def authorize(request: Request, context: Ctx) -> None:
         return
     try:
         principal = await identify(request, context)
-    except errors.NotAuthenticated:
+    except (errors.NotAuthenticated, errors.Forbidden):
         await limits.count_address(context, request.scope)
         raise
     await limits.count_principal(context, request.scope, principal)
