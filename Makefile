@@ -3,6 +3,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 LOCKS := infra/locks
+# Processes that test at once. Most of the time is spent waiting for real servers, so one more than the usual cores.
+TESTERS ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help demo up test lint format lock install install-dev clean
@@ -21,7 +23,7 @@ up: install ## Everything for your own cameras, until Ctrl-C
 test: install-dev ## Every check: style, types, dependency rules, tests
 	@$(BIN)/python -m cli.packages test
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest $(ARGS)
+	$(BIN)/pytest -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 lint: install-dev ## The checks that run nothing
 	$(BIN)/ruff check .

@@ -21,6 +21,18 @@ from tests.support.postgres import Postgres, migrate
 from tests.support.s3 import S3Server
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first, so that none of them is the last one running while the other processes are done."""
+    items.sort(key=_weight)
+
+
+def _weight(item: pytest.Item) -> int:
+    folder = item.nodeid.split("/")[1]
+    if item.get_closest_marker("triton") is not None:
+        return 0
+    return {"e2e": 1, "capture": 2, "cli": 3}.get(folder, 4)
+
+
 @pytest.fixture(autouse=True)
 def _own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
     """The settings of whoever runs the tests stay out of them."""

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser
 
 pytestmark = [pytest.mark.e2e, pytest.mark.asyncio(loop_scope="module")]
+# What reaches past the right edge of an element, for the message of a failing test.
+STICKING_OUT = """selector => {
+  const edge = document.querySelector(selector).getBoundingClientRect().right;
+  return [...document.querySelectorAll(`${selector} *`)].filter(one => one.getBoundingClientRect().right > edge)
+    .map(one => `${one.tagName}.${one.className} ${one.textContent.slice(0, 40)}`);
+}"""
 TWO = [{"text": "ABC1D28", "confidence": 0.41}, {"text": "ABC1D23", "confidence": 0.37}]
 
 
@@ -162,5 +168,5 @@ async def test_the_dialog_is_not_cut_off(stack: Stack, browser: Browser, size: t
         await seat.page.get_by_text("Corrigir ou conferir").click()
         for selector in ("html", "dialog"):
             wide = await seat.page.eval_on_selector(selector, "one => one.scrollWidth - one.clientWidth")
-            assert wide <= 0, selector
+            assert wide <= 0, f"{selector}: {await seat.page.evaluate(STICKING_OUT, selector)}"
         assert seat.complaints.found == []

