@@ -143,7 +143,9 @@ class Client:
         except errors.NotFound:
             return None
 
-    def pages(self, path: str, limit: int | None, first: dict[str, Any] | None = None, **params: Any) -> Iterator[Any]:
+    def pages(
+        self, path: str, limit: int | None, first: dict[str, Any] | None = None, /, **params: Any
+    ) -> Iterator[Any]:
         """The items of a list with keyset cursors, at the most `limit` (None: all of them).
 
         `first` is filled with the whole of the first page, for what it says besides.
