@@ -100,11 +100,12 @@ async def listed(
         return await repository.detections(session, filters, behind, limit)
     plate = normalised(query.plate)
     asked = with_twins(plate) if query.twins else (plate,)
+    folded = frozenset[str]().union(*(fuzzy.neighbours(one) for one in asked))
     scores: dict[str, int] = {}
-    for one in asked:
-        for found in await repository.plates_folded(session, fuzzy.neighbours(one), filters):
-            if distance(one, found) <= fuzzy.FARTHEST:
-                scores[found] = max(scores.get(found, 0), round(1000 * fuzzy.score(one, found)))
+    for found in await repository.plates_folded(session, folded, filters):
+        near = [fuzzy.score(one, found) for one in asked if distance(one, found) <= fuzzy.FARTHEST]
+        if near:
+            scores[found] = round(1000 * max(near))
     return await repository.ranked(session, filters, scores, behind, limit)
 
 
