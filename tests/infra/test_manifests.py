@@ -34,9 +34,10 @@ def kind(name: str) -> list[Manifest]:
 
 def pods() -> list[tuple[Manifest, Manifest]]:
     """(manifest, its pod's spec) of everything that runs."""
-    return [
+    found = [
         (found, found["spec"]["template"]["spec"]) for name in ("Service", "Deployment", "Job") for found in kind(name)
     ]
+    return found + [(each, each["spec"]["jobTemplate"]["spec"]["template"]["spec"]) for each in kind("CronJob")]
 
 
 POD_IDS = [f"{found['kind']}/{found['metadata']['name']}" for found, _ in pods()]
@@ -197,7 +198,7 @@ def test_what_a_worker_consumes_its_service_does_not_consume_as_well() -> None:
             if found["metadata"]["name"] == function.name:
                 env = found["spec"]["template"]["spec"]["containers"][0]["env"]
                 off = {"name": "GTV_CONSUME", "value": "false"} in env
-                assert off is (function.folder in consuming)
+                assert off is (function.folder in consuming | workloads.BY_CRON)
 
 
 def test_what_is_done_by_the_clock_never_sleeps() -> None:
