@@ -11,7 +11,7 @@ from typing import Annotated, cast
 
 import typer
 
-from cli import account, audit, cameras, db, detections, groups, keys, privacy, retention, status
+from cli import account, audit, cameras, db, detections, groups, keys, privacy, retention, status, users
 from cli.lazy import Later, group_of
 from cli.output import print_error
 from cli.state import DEFAULT_URL, Root
@@ -65,6 +65,7 @@ app.add_typer(retention.app, name="retention")
 app.add_typer(privacy.app, name="privacy")
 app.command("status")(status.status)
 app.add_typer(db.app, name="db")
+app.add_typer(users.app, name="users")
 app.add_typer(keys.app, name="keys")
 for _name, _later in LATER.items():
     app.add_typer(typer.Typer(), name=_name, help=_later.text)

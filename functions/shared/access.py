@@ -38,7 +38,7 @@ class Rule:
 
 
 PUBLIC = None
-ANY_KEY = "*"
+ANY_KEY = "any"
 
 # Paths whose body may hold a file. Every other body is a small JSON document, which is parsed before anybody is asked
 # who they are: some MB of it would hold up the process for seconds.

@@ -44,14 +44,14 @@ def settings_of(folder: Path, nats_url: str, **more: Any) -> FunctionSettings:
 
 
 @contextmanager
-def serving(settings: FunctionSettings) -> Iterator[str]:
+def serving(settings: FunctionSettings, port: int | None = None) -> Iterator[str]:
     """The address of the functions, served by a thread until the block ends."""
     routers = [room.router for room in ROOMS]
     startup = [step for room in ROOMS for step in getattr(room, "startup", [])]
     workers = [worker for room in ROOMS for worker in getattr(room, "workers", [])]
     context = partial(Context, settings, "console-test")
     app = create_app("console-test", routers, open_context=context, startup=startup, workers=workers)
-    port = free_port()
+    port = port or free_port()
     config = uvicorn.Config(app, port=port, log_config=None, access_log=False, timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
@@ -169,12 +169,12 @@ def picture(width: int, height: int, color: tuple[int, int, int]) -> bytes:
 
 
 @asynccontextmanager
-async def running(folder: Path, **settings: Any) -> AsyncIterator[Stack]:
+async def running(folder: Path, port: int | None = None, **settings: Any) -> AsyncIterator[Stack]:
     """nats-server and the functions, each real, until the block ends."""
     with NatsServer(folder / "nats") as nats:
         chosen = settings_of(folder / "data", nats.url, **settings)
         # Started and ended off the loop, so that the test's own requests go on meanwhile.
-        server = serving(chosen)
+        server = serving(chosen, port)
         url = await asyncio.to_thread(server.__enter__)
         context = Context(chosen, "test")
         try:

@@ -50,7 +50,7 @@ async def test_it_is_filtered_and_paged_and_to_read_it_is_written_down(served: S
     assert len(await listed(served, action="thing.do", to=later)) == 5
     seen, cursor = [], None
     while True:
-        query = {"action": "thing.do", "limit": 2, **({"cursor": cursor} if cursor else {})}
+        query: dict[str, Any] = {"action": "thing.do", "limit": 2, **({"cursor": cursor} if cursor else {})}
         page = (await served.client.get(URL, params=query)).json()
         seen += [item["subject"] for item in page["items"]]
         cursor = page["next_cursor"]

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import SecretStr
 
-from functions.retention import deleting, due, reconcile, watch
+from functions.retention import deleting, due, reconcile, repository, watch
 from functions.retention.due import Doom
 from functions.retention.reconcile import NOTHING, Mend, Span
 from functions.shared.config import FunctionSettings
@@ -111,7 +111,9 @@ async def test_on_a_real_s3_server(tmp_path: Path, sqlite_url: str, s3: S3Server
     finally:
         reconcile.GRACE = grace
     async with context.db.read() as session:
-        report = (await deleting.repository.run(session, run_id)).report  # type: ignore[union-attr]  # it ran
+        ran = await repository.run(session, run_id)
+    assert ran is not None
+    report = ran.report
     assert report["classes"]["detections"] | {"cutoff": ""} == {
         "days": 30, "cutoff": "", "rows": 1, "images": 4, "bytes": 4 * len(PICTURE), "held": 0, "needed": 0,
     }  # fmt: skip

@@ -36,10 +36,11 @@ export async function ask(method, path, options = {}) {
   return text ? JSON.parse(text) : null;
 }
 
-async function send(method, path, { query, body, form, signal, once }) {
+async function send(method, path, { query, body, form, signal, once, revision }) {
   const headers = { Accept: "application/json", ...MARK };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (once) headers["Idempotency-Key"] = once;
+  if (revision !== undefined) headers["If-Match"] = `"${revision}"`;
   const init = { method, headers, signal, body: body === undefined ? form : JSON.stringify(body) };
   try {
     return await fetch(path + queryOf(query), init);

@@ -8,6 +8,7 @@ import { Feed } from "./feed.js";
 import { frame } from "./frame.js";
 import { groups } from "./groups-store.js";
 import { preferred, t, use } from "./i18n.js";
+import { users } from "./people-store.js";
 import * as session from "./session.js";
 import { PAGE_OF, VIEWS } from "./views/all.js";
 import { signInView } from "./views/signin.js";
@@ -92,6 +93,7 @@ function exit() {
   world.detections = null;
   cameras.clear();
   groups.clear();
+  users.clear();
   for (const dialog of document.querySelectorAll("dialog")) dialog.remove();
 }
 
@@ -108,12 +110,19 @@ whenSignedOut(() => {
   render();
 });
 
+/** Whether somebody is signed in: from an earlier visit, or just now by the sign-in service. */
+async function arrived() {
+  if (location.hash !== "#/oidc") return session.resume();
+  history.replaceState(null, "", "#/live");
+  return session.takeOver();
+}
+
 globalThis.addEventListener("hashchange", show);
 setInterval(() => session.me() && !document.hidden && cameras.load(), 15_000);
 
 await use(preferred());
 try {
-  if (await session.resume()) enter();
+  if (await arrived()) enter();
   else render();
 } catch (error) {
   if (!(error instanceof ApiError)) throw error;

@@ -4,20 +4,22 @@ import { ApiError, ask } from "./api.js";
 import { accountMenu } from "./views/account.js";
 import { h, icon, fill, setText } from "./dom.js";
 import { ago, clockTime, plural, t } from "./i18n.js";
-import { may } from "./session.js";
+import { me } from "./session.js";
 
 const PARTS = ["bus", "database", "capture", "inference", "disk"];
-// name, icon, the least role that sees it (none given: all)
+// name, icon, the roles that see it (none given: all)
 const PAGES = [
   ["live", "live"],
   ["search", "search"],
   ["cameras", "camera"],
-  ["privacy", "shield", "admin"],
+  ["people", "user", ["admin"]],
+  ["privacy", "shield", ["admin"]],
 ];
 
 /** The frame: `element`, `main` for the view, `mark(name)` for the current page, `close()`. */
 export function frame(world, { signOut }) {
-  const links = new Map(PAGES.filter(([, , role]) => !role || may(role)).map(([name, picture]) => [
+  const pages = PAGES.filter(([, , roles]) => !roles || roles.includes(me().role));
+  const links = new Map(pages.map(([name, picture]) => [
     name, h("a", { href: `#/${name}`, class: "nav-link" }, icon(picture), h("span", {}, t(`nav.${name}`))),
   ]));
   const signal = h("span", { class: "signal connecting", role: "status" });

@@ -16,7 +16,8 @@ export class Register extends EventTarget {
   }
 
   get list() {
-    return [...this.#items.values()].sort((one, other) => one.name.localeCompare(other.name));
+    const label = (item) => item.name ?? item.username ?? item.id;
+    return [...this.#items.values()].sort((one, other) => label(one).localeCompare(label(other)));
   }
 
   get(id) {

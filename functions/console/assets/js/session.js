@@ -35,6 +35,21 @@ export async function signIn(username, password) {
   keepAlive();
 }
 
+/** Go on with the cookies that a sign-in elsewhere (OIDC) has just set; false where there are none. */
+export async function takeOver() {
+  let session = null;
+  try {
+    session = await ask("POST", "/api/auth/refresh", { plain: true });
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 401) return false;
+    throw error;
+  }
+  noteSession(session);
+  user = session.user;
+  keepAlive();
+  return true;
+}
+
 export async function signOut() {
   end();
   try {

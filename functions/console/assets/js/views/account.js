@@ -6,14 +6,16 @@ import { h, icon } from "../dom.js";
 import { clearErrors, field, showError, showErrors } from "../errors.js";
 import { t } from "../i18n.js";
 import { me } from "../session.js";
+import { sessionsDialog } from "./sessions.js";
 import { languageChoice } from "./signin.js";
 
 export function accountMenu(world, signOut) {
-  const { username, role } = me();
+  const { username, role, sign_in } = me();
   const menu = h("div", { class: "menu", id: "account-menu", hidden: true },
     h("p", { class: "menu-who" }, h("strong", { translate: "no" }, username), h("span", { class: "muted" }, t(`role.${role}`))),
     languageChoice(world.again),
-    h("button", { class: "ghost", type: "button", on: { click: () => { show(false); passwordDialog(); } } }, t("password.change")),
+    h("button", { class: "ghost", type: "button", on: { click: () => { show(false); sessionsDialog(); } } }, t("sessions.title")),
+    sign_in === "password" && h("button", { class: "ghost", type: "button", on: { click: () => { show(false); passwordDialog(); } } }, t("password.change")),
     h("button", { class: "ghost", type: "button", on: { click: signOut } }, t("signout")));
   const button = h("button", {
     class: "ghost account", type: "button", "aria-haspopup": "true", "aria-expanded": "false", "aria-controls": "account-menu",

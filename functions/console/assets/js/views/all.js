@@ -3,8 +3,10 @@
 import { auditView } from "./audit.js";
 import { camerasView } from "./cameras.js";
 import { groupsView } from "./groups.js";
+import { keysView } from "./keys.js";
 import { liveView } from "./live.js";
 import { privacyView } from "./privacy.js";
+import { peopleView } from "./people.js";
 import { searchView } from "./search.js";
 
 export const VIEWS = {
@@ -14,10 +16,13 @@ export const VIEWS = {
   groups: groupsView,
   privacy: privacyView,
   audit: auditView,
+  people: peopleView,
+  keys: keysView,
 };
 
 /** What is a page of another one. */
 export const PAGE_OF = {
   groups: "cameras",
   audit: "privacy",
+  keys: "people",
 };
