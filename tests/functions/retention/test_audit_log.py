@@ -59,7 +59,13 @@ async def test_it_is_filtered_and_paged_and_to_read_it_is_written_down(served: S
     assert seen == ["S4", "S3", "S2", "S1", "S0"]
     looks = await listed(served, action="audit.list")
     assert looks[0]["details"] == {"action": "thing.do"}
-    for wrong in ({"cursor": "x"}, {"from": later, "to": "2020-01-01T00:00:00Z"}, {"nothing": "1"}, {"limit": 0}):
+    for wrong in (
+        {"cursor": "x"},
+        {"from": later, "to": "2020-01-01T00:00:00Z"},
+        {"nothing": "1"},
+        {"limit": 0},
+        {"subject": "\x00"},
+    ):
         assert (await served.client.get(URL, params=wrong)).status_code == 422, wrong
 
 

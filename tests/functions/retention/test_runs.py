@@ -202,6 +202,8 @@ async def test_holds_that_do_not_hold(served: Served) -> None:
         {"plate": "ABC1D23", "until": "2020-01-01T00:00:00Z"},
         {"seen_from": "2026-02-01T00:00:00Z", "seen_to": "2026-01-01T00:00:00Z"},
         {"plate": "ABC1D23", "reason": " "},
+        {"plate": "ABC1D23", "reason": "why\x00not"},
+        {"plate": "ABC\x001D23"},
     ]
     for body in bodies:
         answer = await served.client.post(HOLDS, json={"case_number": "1", "reason": "robbery", **body})
