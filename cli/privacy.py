@@ -30,7 +30,7 @@ def report(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Everything that is stored on a plate and its twin (LGPD art. 18)."""
+    """Everything that is stored on a plate and its twin, by article 18 of the LGPD."""
     if zip_ is not None and zip_.exists():
         raise InvalidInput(f"{zip_} is there already; name another file", field="zip")
     with api(ctx) as client:

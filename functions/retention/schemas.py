@@ -24,10 +24,18 @@ def _trimmed(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
+def _printable(text: str) -> str:
+    """No database keeps NUL or half a surrogate pair; a line break in a reason is of no use."""
+    if not text.isprintable():
+        raise ValueError("holds a control character")
+    return text
+
+
+Printable = AfterValidator(_printable)
 Moment = Annotated[AwareDatetime, AfterValidator(_sane)]
 RowId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Reason = Annotated[
-    str, BeforeValidator(_trimmed),
+    str, BeforeValidator(_trimmed), Printable,
     Field(min_length=3, max_length=500, description="why: a case number or a sentence; it is kept in the audit log"),
 ]  # fmt: skip
 PlateText = Annotated[str, Field(max_length=40, description="a whole plate; separators and case do not matter")]
@@ -69,7 +77,7 @@ class PolicyChange(Body):
 class HoldCreate(Body):
     """Passages that meet every criterion given are kept, rows and pictures, whatever their age."""
 
-    case_number: Annotated[str, BeforeValidator(_trimmed), Field(min_length=1, max_length=120)]
+    case_number: Annotated[str, BeforeValidator(_trimmed), Printable, Field(min_length=1, max_length=120)]
     reason: Reason
     plate: PlateText | None = Field(None, description="and its twin in the other numbering")
     camera_id: str | None = Field(None, pattern=CAMERA_ID)
@@ -202,9 +210,13 @@ class EraseReport(BaseModel):
 
 
 class AuditQuery(Body):
-    actor: str | None = Field(None, max_length=128, description="name or id of a user")
-    action: str | None = Field(None, max_length=64, description="e.g. detections.search; detections.* takes them all")
-    subject: str | None = Field(None, max_length=128, description="what it was done to: a plate, an id")
+    actor: Annotated[str, Printable] | None = Field(None, max_length=128, description="name or id of a user")
+    action: Annotated[str, Printable] | None = Field(
+        None, max_length=64, description="e.g. detections.search; detections.* takes them all"
+    )
+    subject: Annotated[str, Printable] | None = Field(
+        None, max_length=128, description="what it was done to: a plate, an id"
+    )
     start: Moment | None = Field(None, alias="from")
     end: Moment | None = Field(None, alias="to")
     cursor: str | None = None

@@ -19,7 +19,7 @@ from functions.search.schemas import (
     DetectionChange,
     DetectionDetail,
 )
-from functions.shared import audit, logs
+from functions.shared import audit, logs, masking
 from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import new_id, now
@@ -49,7 +49,7 @@ async def correct(context: Context, detection_id: str, change: DetectionChange, 
         else change
     )
     seen = (await service.get(context, detection_id, who)).detection
-    _require(seen, given)
+    _require(seen, given, hidden=look.hides(context))
     correction_id, at = new_id(), now()
     copy = None
     if _says_plate(seen, given):
@@ -60,7 +60,7 @@ async def correct(context: Context, detection_id: str, change: DetectionChange, 
             row = await repository.detection_for_update(session, detection_id)
             if row is None:
                 raise NotFound("there is no such detection")
-            _require(row, given)
+            _require(row, given, hidden=look.hides(context))
             said = _says_plate(row, given)
             if said:
                 note = _correction(row, given, by, at)
@@ -87,9 +87,11 @@ def _told(seen: Detection, given: DetectionChange) -> dict[str, str | None]:
     return {"plate_before": seen.plate, **changed}
 
 
-def _require(row: Detection, given: DetectionChange) -> None:
+def _require(row: Detection, given: DetectionChange, *, hidden: bool) -> None:
+    """`hidden`: the plate is not told to somebody who sees plates masked."""
     if "expected_plate" in given.model_fields_set and given.expected_plate != row.plate:
-        raise Conflict("the plate is another by now; look again", field="expected_plate", plate=row.plate)
+        plate = masking.masked(row.plate) if hidden else row.plate
+        raise Conflict("the plate is another by now; look again", field="expected_plate", plate=plate)
     if not row.final and given.model_fields_set & _OF_VEHICLE.keys():
         raise Conflict("the vehicle is still in sight: its type and color are set when it has passed", field="type")
 

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.search import corrections, events, repository
 from functions.search.schemas import Reread, RereadAnswer, RereadOutcome, RereadRequest, RereadResult
-from functions.shared import audit, logs
+from functions.shared import audit, logs, masking
 from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import new_id, now
@@ -37,6 +37,8 @@ async def apply(context: Context, asked: RereadRequest, who: Principal) -> Rerea
     log.info("detections_reread", model=asked.model, asked=len(results), applied=applied, by=by)
     if applied:
         await events.let_out(context)
+    if masking.hides(context.settings, who):
+        results = [each.model_copy(update={"plate": masking.masked(each.plate)}) for each in results]
     return RereadAnswer(items=results)
 
 

@@ -119,6 +119,7 @@ SCOPES: Mapping[str, Kind] = {
     "GET /api/detections": Lists(),
     "GET /api/detections/{detection_id}": Names(),
     "GET /api/detections/{detection_id}/snapshot.jpg": Names(),
+    "POST /api/detections/{detection_id}/reveal": Names({"reason": "case 1"}),
     "PATCH /api/detections/{detection_id}": Names({"color": "red"}),
     "POST /api/detections/reread": Apart("asked with an empty list: see the room's own tests"),
     "GET /api/corrections": Lists(),
@@ -127,6 +128,29 @@ SCOPES: Mapping[str, Kind] = {
     # alerts
     # webhooks
     # retention
+    **dict.fromkeys(
+        (
+            "GET /api/retention/policy",
+            "PUT /api/retention/policy/{class_name}",
+            "DELETE /api/retention/policy/{class_name}",
+            "GET /api/retention/runs",
+            "POST /api/retention/runs",
+            "GET /api/retention/runs/{run_id}",
+            "POST /api/retention/reconcile",
+            "GET /api/retention/holds",
+            "POST /api/retention/holds",
+            "POST /api/retention/holds/{hold_id}/release",
+            "POST /api/privacy/report",
+            "POST /api/privacy/erase",
+            "GET /api/privacy/lookups",
+            "POST /api/privacy/lookups/{user_id}/allow",
+            "GET /api/auth/audit",
+            "GET /api/auth/audit/export",
+            "POST /api/auth/audit/verify",
+            "POST /api/auth/audit/keys/rotate",
+        ),
+        Apart("of all cameras, for admins who see every one: others are refused"),
+    ),
     # console
     "GET /api/events": Streams("after=0"),
     "GET /api/status": Apart("counts, which the console's tests look at"),

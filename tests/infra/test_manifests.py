@@ -34,9 +34,10 @@ def kind(name: str) -> list[Manifest]:
 
 def pods() -> list[tuple[Manifest, Manifest]]:
     """(manifest, its pod's spec) of everything that runs."""
-    return [
+    found = [
         (found, found["spec"]["template"]["spec"]) for name in ("Service", "Deployment", "Job") for found in kind(name)
     ]
+    return found + [(each, each["spec"]["jobTemplate"]["spec"]["template"]["spec"]) for each in kind("CronJob")]
 
 
 POD_IDS = [f"{found['kind']}/{found['metadata']['name']}" for found, _ in pods()]

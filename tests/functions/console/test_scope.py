@@ -138,5 +138,7 @@ async def test_plates_are_masked_in_the_feed_of_a_role_that_sees_them_so(tmp_pat
     assert (shown.data["plate"], len(shown.data["candidates"])) == ("ABC1D23", 1)
     assert (hidden.data["plate"], hidden.data["plate_read"]) == ("AB*****", "AB*****")
     assert hidden.data["candidates"] == []
-    assert hidden.data["snapshot_url"] is hidden.data["plate_snapshot_url"] is None
+    # The route that shows the vehicle without its plate, never a link to the picture itself.
+    assert hidden.data["snapshot_url"] == f"/api/detections/{hidden.data['id']}/snapshot.jpg"
+    assert (hidden.data["masked"], hidden.data["plate_snapshot_url"]) == (True, None)
     assert "C1D23" not in vera.text

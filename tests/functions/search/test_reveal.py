@@ -169,6 +169,20 @@ async def test_a_plate_is_revealed_with_a_reason_that_is_kept(masked: Served) ->
     assert (await masked.client.post(f"{URL}/{'0' * 32}/reveal", json={"reason": "case 9"})).status_code == 404
 
 
+async def test_a_change_that_is_refused_tells_no_masked_plate(masked: Served) -> None:
+    row = await passed(masked.context)
+    object.__setattr__(
+        masked.context, "settings", masked.context.settings.model_copy(update={"mask_plates_for": (Role.ADMIN,)})
+    )
+    admin = await masked.login("admin", PASSWORD)
+    change = {"plate": "XYZ1A11", "expected_plate": "AAA1A11"}
+    refused = await masked.client.patch(f"{URL}/{row}", json=change, headers=admin)
+    assert (refused.status_code, refused.json()["error"]["details"]["plate"]) == (409, "AB*****")
+    item = {"detection_id": row, "expected_plate": "AAA1A11", "plate": "AAA1A12", "confidence": 0.9}
+    again = await masked.client.post(f"{URL}/reread", json={"model": "m", "items": [item]}, headers=admin)
+    assert again.json()["items"] == [{"detection_id": row, "outcome": "conflict", "plate": "AB*****"}]
+
+
 async def test_who_is_not_masked_gets_the_picture_as_it_is(masked: Served) -> None:
     row = await passed(masked.context)
     admin = await masked.login("admin", PASSWORD)
