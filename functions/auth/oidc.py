@@ -95,7 +95,7 @@ def redirect_uri(settings: FunctionSettings, base_url: str) -> str:
 
 
 async def arrive(context: Context, query: Mapping[str, str], cookie: str, origin: Origin) -> service.SignedIn:
-    """End a sign-in that came back. Raises NotAuthenticated (with the reason, where the page has words for it), Unavailable."""
+    """End a sign-in that came back. Raises NotAuthenticated (with a reason for the page) or Unavailable."""
     provider, kept = _provider(context), _opened(context, cookie)
     if not hmac.compare_digest(query.get("state", "").encode(), kept["state"].encode()):
         raise refusal("this sign-in was not begun in this browser, or took too long; begin again", "state")
