@@ -40,11 +40,9 @@ _RANK = (Role.INTEGRATOR, Role.VIEWER, Role.OPERATOR, Role.ADMIN)
 _providers: WeakKeyDictionary[Context, Provider] = WeakKeyDictionary()
 
 
-class Refused(NotAuthenticated):
-    """The provider knows them, we do not let them in; `details["reason"]` is a short word for the page."""
-
-    def __init__(self, message: str, reason: str) -> None:
-        super().__init__(message, reason=reason)
+def refusal(message: str, reason: str) -> NotAuthenticated:
+    """The provider knows them, we do not let them in; `reason` is a short word for the page."""
+    return NotAuthenticated(message, reason=reason)
 
 
 @dataclass(frozen=True)
@@ -97,15 +95,15 @@ def redirect_uri(settings: FunctionSettings, base_url: str) -> str:
 
 
 async def arrive(context: Context, query: Mapping[str, str], cookie: str, origin: Origin) -> service.SignedIn:
-    """End a sign-in that came back. Raises NotAuthenticated (Refused, where the page has words for it), Unavailable."""
+    """End a sign-in that came back. Raises NotAuthenticated (with a reason for the page) or Unavailable."""
     provider, kept = _provider(context), _opened(context, cookie)
     if not hmac.compare_digest(query.get("state", "").encode(), kept["state"].encode()):
-        raise Refused("this sign-in was not begun in this browser, or took too long; begin again", "state")
+        raise refusal("this sign-in was not begun in this browser, or took too long; begin again", "state")
     if query.get("iss", provider.issuer).rstrip("/") != provider.issuer:
-        raise Refused("another sign-in service answered than the one that was asked", "provider")  # RFC 9207
+        raise refusal("another sign-in service answered than the one that was asked", "provider")  # RFC 9207
     if "code" not in query:
         log.warning("oidc_refused_there", error=query.get("error", "")[:100])
-        raise Refused("the sign-in service did not let you in", "provider")
+        raise refusal("the sign-in service did not let you in", "provider")
     id_token, access_token = await provider.exchange(query["code"], kept["verifier"], kept["redirect_uri"])
     claims = await provider.verified(id_token, kept["nonce"])
     more = await provider.userinfo(access_token)
@@ -121,14 +119,14 @@ def _opened(context: Context, cookie: str) -> dict[str, str]:
     except (GTVisionError, ValueError):
         kept = {}
     if not kept or int(kept["at"]) + LIFE_S < time.time():
-        raise Refused("this sign-in was not begun in this browser, or took too long; begin again", "state")
+        raise refusal("this sign-in was not begun in this browser, or took too long; begin again", "state")
     return {name: str(value) for name, value in kept.items()}
 
 
 async def _enter(context: Context, claims: Mapping[str, Any], origin: Origin) -> service.SignedIn:
     try:
         user = await _user_of(context, claims)
-    except Refused as error:
+    except NotAuthenticated as error:
         log.warning("login_refused", address=origin.address, why=f"oidc {error.details['reason']}")
         details = {"address": origin.address, "why": f"oidc: {error.details['reason']}", "sub": str(claims["sub"])}
         async with context.db.transaction() as session:
@@ -136,15 +134,15 @@ async def _enter(context: Context, claims: Mapping[str, Any], origin: Origin) ->
         raise
     if user.disabled:
         await service.refused(context, user, origin, "disabled")
-        raise Refused("this account has been disabled", "disabled")
+        raise refusal("this account has been disabled", "disabled")
     try:
         await service.require_active(context, user, origin)
     except NotAuthenticated as error:
-        raise Refused(error.message, "inactive") from None
+        raise refusal(error.message, "inactive") from None
     pair = await keys.issue(context, user)
     async with context.db.transaction() as session:
         if not await repository.holds(session, user):
-            raise Refused("this account has been disabled", "disabled")
+            raise refusal("this account has been disabled", "disabled")
         await sessions.begin(context, session, user, pair, ("oidc", origin))
         act = Act("login", user.id, None, {"address": origin.address, "method": "oidc"})
         await audit.record(context.vault, session, sessions.principal_of(user, pair.family), act)
@@ -153,7 +151,7 @@ async def _enter(context: Context, claims: Mapping[str, Any], origin: Origin) ->
 
 
 async def _user_of(context: Context, claims: Mapping[str, Any]) -> User:
-    """Our user of an identity (issuer and subject), made or linked at the first sign-in. Raises Refused.
+    """Our user of an identity (issuer and subject), made or linked at the first sign-in. Raises NotAuthenticated.
 
     A user of ours with the same name is never taken over, unless an admin said that the account signs in this way.
     """
@@ -169,7 +167,7 @@ async def _user_of(context: Context, claims: Mapping[str, Any]) -> User:
             await _follow(context, session, user, claims)
             return user
     except IntegrityError:
-        raise Refused("this account is just being made; sign in again", "state") from None
+        raise refusal("this account is just being made; sign in again", "state") from None
 
 
 async def _linked(session: AsyncSession, settings: FunctionSettings, claims: Mapping[str, Any]) -> User | None:
@@ -178,7 +176,7 @@ async def _linked(session: AsyncSession, settings: FunctionSettings, claims: Map
     if user is None:
         return None
     if user.sign_in != "oidc" or user.oidc_subject is not None:
-        raise Refused("an account with your name is there already; ask an admin", "name_taken")
+        raise refusal("an account with your name is there already; ask an admin", "name_taken")
     user.oidc_issuer, user.oidc_subject = settings.oidc_issuer, str(claims["sub"])
     return user
 
@@ -187,7 +185,7 @@ async def _make(context: Context, session: AsyncSession, claims: Mapping[str, An
     settings = context.settings
     role = role_of(settings, claims)
     if role is None:
-        raise Refused("you have no access to GT-Vision; ask an admin", "no_access")
+        raise refusal("you have no access to GT-Vision; ask an admin", "no_access")
     name = str(claims.get("name") or "")[:120]
     user = User(
         id=new_id(), username=_username(settings, claims), full_name=name if name and name.isprintable() else None,
@@ -208,7 +206,7 @@ async def _follow(context: Context, session: AsyncSession, user: User, claims: M
     if settings.oidc_role_claim:
         role = role_of(settings, claims)
         if role is None:
-            raise Refused("you have no access to GT-Vision any more; ask an admin", "no_access")
+            raise refusal("you have no access to GT-Vision any more; ask an admin", "no_access")
         user.role = role.value
     changed = await _scope(session, settings, user, claims, new=False)
     if user.role != before or changed:
@@ -241,12 +239,12 @@ async def _scope(
 
 
 def _username(settings: FunctionSettings, claims: Mapping[str, Any]) -> str:
-    """A user name of ours from the claim; of an address the part before the @. Raises Refused."""
+    """A user name of ours from the claim; of an address the part before the @. Raises NotAuthenticated."""
     given = claims.get(settings.oidc_username_claim) or claims.get("email") or claims["sub"]
     name = str(given).partition("@")[0].strip().lower()
     name = re.sub(r"[^a-z0-9._-]", "-", name)[:64].lstrip("._-")
     if not re.fullmatch(USERNAME, name):
-        raise Refused("the sign-in service sent no name that can be a user name here", "name")
+        raise refusal("the sign-in service sent no name that can be a user name here", "name")
     return name
 
 

@@ -20,7 +20,7 @@ from functions.auth.oidc_provider import Provider
 from functions.shared.access import Role
 from functions.shared.config import FunctionSettings, load
 from functions.shared.contracts import now
-from functions.shared.errors import Misconfigured
+from functions.shared.errors import Misconfigured, NotAuthenticated
 from functions.shared.tables import AuditRow, Group
 from functions.shared.web import ACCESS_COOKIE, COOKIE_HEADER, REFRESH_COOKIE
 from tests.functions.auth.conftest import PASSWORD
@@ -336,5 +336,5 @@ def test_names_that_a_claim_gives(settings: FunctionSettings) -> None:
         assert oidc._username(settings, {"preferred_username": claim, "sub": "s"}) == name
     assert oidc._username(settings, {"email": "bia@x.br", "sub": "s"}) == "bia"
     for strange in ("", "!", "-"):
-        with pytest.raises(oidc.Refused):
+        with pytest.raises(NotAuthenticated):
             oidc._username(settings, {"preferred_username": strange or None, "sub": "-"})
