@@ -110,6 +110,8 @@ def test_a_vehicle_has_one_plate(geometry: ModuleType) -> None:
     car = np.array([0, 0, 400, 300])
     low, high = np.array([150, 220, 250, 250]), np.array([160, 20, 240, 40])
     assert geometry.bind([high, low], [car]) == [None, 0]
+    assert geometry.bind([high, low], [car], [True, False]) == [0, None], "what is surely a plate chooses first"
+    assert geometry.bind([high, low], [car], [True, True]) == [None, 0]
     assert geometry.bind([], [car]) == []
     assert geometry.bind([low], []) == [None]
 

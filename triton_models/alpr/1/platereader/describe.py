@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,13 @@ VEHICLE_TYPES = ("car", "motorcycle", "bus", "truck")
 
 def described(frame: Frame, timings: dict[str, float]) -> dict[str, Any]:
     """The answer for one frame. Plates come first, those of a format before others, the largest, which is the nearest,
-    before smaller ones.
+    before smaller ones. A text of no format on a vehicle whose own plate was read for certain is lettering: left out.
     """
     read = sorted((plate for plate in frame.plates if plate.reading is not None), key=_rank, reverse=True)
     boxes = [np.clip(geometry.bounds(plate.outline), 0, (*frame.size, *frame.size)) for plate in read]
-    bound = geometry.bind(boxes, [row[:4] for row in frame.vehicles])
+    bound = geometry.bind(boxes, [row[:4] for row in frame.vehicles], [plate.convincing for plate in read])
+    pairs = zip(read, bound, strict=True)
+    known = [frame.vehicles[other][:4] for plate, other in pairs if other is not None and plate.convincing]
     scene = colors.Scene(frame.picture)
     observations = [
         {
@@ -27,7 +30,7 @@ def described(frame: Frame, timings: dict[str, float]) -> dict[str, Any]:
             "plate": _plate(plate, plate.reading, box),
         }
         for plate, box, other in zip(read, boxes, bound, strict=True)
-        if plate.reading is not None
+        if plate.reading is not None and not (other is None and _is_lettering(plate, box, known))
     ]
     observations += [
         {"vehicle": _vehicle(row, scene, None), "plate": None}
@@ -36,6 +39,12 @@ def described(frame: Frame, timings: dict[str, float]) -> dict[str, Any]:
     ]
     width, height = frame.size
     return {"width": width, "height": height, "observations": observations, "timings_ms": timings}
+
+
+def _is_lettering(plate: Plate, box: Array, known: Sequence[Array]) -> bool:
+    """Whether it fits no format and lies on one of the vehicles [4] whose plates are known."""
+    first = plate.reading.texts[0] if plate.reading else None
+    return first is not None and first.format is None and any(geometry.inside(box, one) >= 0.9 for one in known)
 
 
 def _rank(plate: Plate) -> tuple[bool, float]:

@@ -103,13 +103,14 @@ def is_plate_shaped(quad: Array) -> bool:
     return bool((turns > 0).all() and down >= 4 and 0.8 <= across / down <= 8)
 
 
-def bind(plates: Sequence[Array], vehicles: Sequence[Array]) -> list[int | None]:
-    """For each plate box the index of its vehicle, or None. A vehicle has one plate; the surest go first.
+def bind(plates: Sequence[Array], vehicles: Sequence[Array], sure: Sequence[bool] = ()) -> list[int | None]:
+    """For each plate box the index of its vehicle, or None. A vehicle has one plate.
 
     A plate is on a vehicle that covers most of it; of several such the one whose lower middle is nearest,
-    since plates sit low and in the middle, so that a car is not given the plate of the one before it.
+    since plates sit low and in the middle, so that a car is not given the plate of the one before it. Those that are
+    `sure` to be plates choose before the others, which may be lettering.
     """
-    pairs: list[tuple[float, int, int]] = []
+    pairs: list[tuple[bool, float, int, int]] = []
     for index, plate in enumerate(plates):
         centre = (plate[:2] + plate[2:4]) / 2
         for other, vehicle in enumerate(vehicles):
@@ -117,10 +118,10 @@ def bind(plates: Sequence[Array], vehicles: Sequence[Array]) -> list[int | None]
                 continue
             extent = np.maximum(vehicle[2:4] - vehicle[:2], 1)
             away = (centre - vehicle[:2]) / extent - (0.5, 0.75)
-            pairs.append((float(np.hypot(*away)), index, other))
+            pairs.append((not (sure and sure[index]), float(np.hypot(*away)), index, other))
     bound: list[int | None] = [None] * len(plates)
     taken: set[int] = set()
-    for _, index, other in sorted(pairs):
+    for _, _, index, other in sorted(pairs):
         if bound[index] is None and other not in taken:
             bound[index] = other
             taken.add(other)
