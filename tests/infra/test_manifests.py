@@ -185,7 +185,11 @@ def test_every_function_runs_as_what_it_is_asked_for() -> None:
 @pytest.mark.parametrize("folder", sorted({row.room for row in topology.CONSUMERS}))
 def test_who_has_no_service_is_asked_nothing(folder: str) -> None:
     app: FastAPI = importlib.import_module(f"functions.{folder}.handler").app
-    own = {str(route.path) for route in iter_route_contexts(app.routes)} - {"/api/openapi.json", "/api/docs", "/api/docs/{file}"}
+    own = {str(route.path) for route in iter_route_contexts(app.routes)} - {
+        "/api/openapi.json",
+        "/api/docs",
+        "/api/docs/{file}",
+    }
     asked = any(path.startswith("/api/") for path in own)
     assert asked is (folder not in workloads.CONSUMERS_ALONE)
 

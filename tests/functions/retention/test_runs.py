@@ -382,14 +382,13 @@ async def test_only_administrators_of_all_groups_may(served: Served) -> None:
         user = (await session.scalars(select(User).where(User.username == "partial"))).one()
         user.all_groups = False
     headers = await served.login("partial", "Quarto-Verde-77-Onibus")
-    for method, path in (("GET", "/api/retention/policy"), ("GET", "/api/auth/audit"), ("GET", HOLDS)):
-        answer = await served.client.request(method, path, headers=headers)
+    for path in ("/api/retention/policy", "/api/auth/audit", HOLDS):
+        answer = await served.client.get(path, headers=headers)
         assert answer.status_code == 403, path
 
 
 async def test_the_days_run_is_due_after_its_hour_and_once(served: Served) -> None:
-    context = served.context
-    at = now().replace(hour=12)
+    context, at = served.context, now().replace(hour=12)
     object.__setattr__(context, "settings", context.settings.model_copy(update={"retention_hour": 6}))
     # A new platform has nothing to delete; one that never ran for a day has.
     assert await watch.is_due(context, at) is False
