@@ -115,7 +115,8 @@ class Watch:
             one, two = alert.detection_id, alert.other_detection_id
             rest = two if seen.row.id == one else one
             held = plate == alert.plate and (await rows.plate_of(session, rest)) in (alert.plate, None)
-            return "" if held else f"{other} (at {seen.row.camera_id})"
+            # Neither plate nor camera is named: whoever sees the alert may not see the other passage.
+            return "" if held else "the plate of one of the passages is another by now"
         if plate is None:
             return other
         if alert.kind == "not_listed":

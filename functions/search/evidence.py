@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Literal
 
@@ -138,13 +138,15 @@ async def _exports(context: Context, found: Found, look: Look) -> list[AuditRow]
     row, held = found.detection, []
     async with context.db.read() as session:
         for act in await repository_custody.exports_since(session, row.created_at, MOST_EXPORTS):
-            asked = {name: value for name, value in act.details.items() if name not in ("count", "plates")}
+            asked = {name: value for name, value in act.details.items() if name not in ("count", "plates", "groups")}
             try:
                 query = PlateQuery.model_validate(asked)
             except ValidationError:
                 continue
             exact = query.model_copy(update={"match": "exact"}) if query.match == "fuzzy" else query
-            filters = service.filters_of(context, exact, Look(look.who))
+            # Who exported saw the cameras of some groups, perhaps, and of others nothing went out.
+            scope = look.who.scope.within(act.details.get("groups"))
+            filters = replace(service.filters_of(context, exact, Look(look.who)), scope=scope)
             if await repository.holds(session, filters, row.id):
                 held.append(act)
     return held

@@ -52,6 +52,8 @@ async def export(context: Context, query: ExportQuery, who: Principal) -> Export
     more, rows = rows > query.limit, min(rows, query.limit)
     subject = normalised(query.plate) if query.plate is not None else ""
     details = {**service.asked_of(query), "count": rows, "plates": len(plates)}
+    if who.scope.groups is not None:
+        details["groups"] = sorted(who.scope.groups)
     await looking.record(context, look, "detections.export", subject, details)
     return Export(_text(context, query, filters, look), rows, more)
 

@@ -44,7 +44,8 @@ OPENAPI: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Attempt:
-    """One POST: who sends it (`owner`, a user's id), where to, what, and under which key (None: no promise)."""
+    """One POST: who sends it (`owner`, the id of a user or an API key), where to, what, and under which key (None: no
+    promise)."""
 
     key: str | None
     owner: str
@@ -78,7 +79,8 @@ async def attempt_of(request: Request, who: Principal) -> Attempt:
     if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         raise InvalidInput(f"an {HEADER} has 1 to {MAX_KEY} printable ASCII characters", field=HEADER)
     route = f"{request.method} {request.scope['route'].path}?{request.url.query}"[:100]
-    return Attempt(key, who.user_id, route, await request.body())
+    # An API key may see less than its account: it gets no answer that others of the account got.
+    return Attempt(key, who.key_id or who.user_id, route, await request.body())
 
 
 async def once(context: Context, attempt: Attempt, work: Work) -> Answer:

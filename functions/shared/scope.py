@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,13 @@ class Scope:
             return true()
         condition: ColumnElement[bool] = group_id.in_(sorted(self.groups))
         return condition
+
+    def within(self, groups: Iterable[str] | None) -> Scope:
+        """What of the scope is in some groups too (None: all of it)."""
+        if groups is None:
+            return self
+        given = frozenset(groups)
+        return Scope(given if self.groups is None else given & self.groups)
 
     def holds(self, group_id: str | None) -> bool:
         """Whether a camera of this group (None: of no group) may be seen."""

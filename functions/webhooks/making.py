@@ -13,11 +13,13 @@ from functions.webhooks.payload import Event
 from functions.webhooks.schemas import WebhookCreate
 
 
-def endpoint(vault: Vault, owner_id: str, given: WebhookCreate, secret: str) -> Webhook:
+def endpoint(vault: Vault, owner_id: str, given: WebhookCreate, secret: str, bound: frozenset[str] | None) -> Webhook:
+    """`bound`: the groups of the key that makes it, where it sees fewer than its account."""
     at = now()
     return Webhook(
         id=new_id(), owner_id=owner_id, name=given.name, url_encrypted=vault.encrypt(str(parse_url(given.url))),
         event_types=given.event_types, camera_ids=given.camera_ids, group_ids=given.group_ids,
+        bound_to=None if bound is None else sorted(bound),
         previews=given.previews, payload=given.payload, secret_encrypted=vault.encrypt(secret), enabled=True,
         failures=0, revision=1, created_at=at, updated_at=at,
     )  # fmt: skip

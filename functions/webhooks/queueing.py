@@ -51,7 +51,7 @@ async def queue(context: Context, event: Event, occurred_at: datetime) -> int:
     groups = {key: camera.group_id for key, camera in cameras.items()}
     kept = [
         hook for hook, user in pairs
-        if may_see(Role.of(user.role), scopes[user.id], event, groups)
+        if may_see(Role.of(user.role), scopes[user.id].within(hook.bound_to), event, groups)
         and near(hook, event, groups.get(event.camera_id or ""))
     ]  # fmt: skip
     if not kept:

@@ -120,6 +120,9 @@ class WebhookView(BaseModel):
     event_types: list[str]
     camera_ids: list[str]
     group_ids: list[str]
+    bound_to: list[str] | None = Field(
+        description="made by an API key for these groups: nothing of others is sent; null: whatever its owner may see"
+    )
     previews: bool
     payload: Payload
     enabled: bool

@@ -63,7 +63,7 @@ async def build(context: Context, row: WebhookDelivery) -> tuple[Parcel | Skip, 
         user = await repository.user(session, hook.owner_id)
         if user is None or user.disabled:
             return Skip(NO_OWNER), hook
-        scope = (await repository.scopes(session, [user]))[user.id]
+        scope = (await repository.scopes(session, [user]))[user.id].within(hook.bound_to)
         cameras = await repository.cameras(session, event.cameras)
     role = Role.of(user.role)
     if not may_see(role, scope, event, {key: one.group_id for key, one in cameras.items()}):

@@ -41,8 +41,22 @@ MAX_OF_ONE = 50
 
 
 def owner_filter(who: Principal) -> str | None:
-    """The one owner whose endpoints somebody sees and changes; None: everybody's."""
-    return None if who.role is Role.ADMIN else who.user_id
+    """The one owner whose endpoints somebody sees and changes; None: everybody's, for an admin who sees all cameras."""
+    return None if who.role is Role.ADMIN and who.scope.everything else who.user_id
+
+
+async def bound_of(session: AsyncSession, who: Principal) -> frozenset[str] | None:
+    """The groups of an API key that sees fewer than its account; None for a person, and for any other key. What such a
+    key makes is bound to its groups, and of its account's endpoints it sees none that sends more."""
+    if who.key_id is None or who.scope.groups is None:
+        return None
+    user = await repository.user(session, who.user_id)
+    own = (await repository.scopes(session, [user]))[who.user_id] if user is not None else None
+    return None if own == who.scope else who.scope.groups
+
+
+def _is_within(row: Webhook, bound: frozenset[str] | None) -> bool:
+    return bound is None or (row.bound_to is not None and bound.issuperset(row.bound_to))
 
 
 async def list_webhooks(context: Context, who: Principal, query: WebhookQuery) -> WebhookPage:
@@ -50,9 +64,10 @@ async def list_webhooks(context: Context, who: Principal, query: WebhookQuery) -
     behind = decode_cursor(query.cursor)
     async with context.db.read() as session:
         rows = await repository.webhooks(session, owner_filter(who), behind, query.limit + 1)
-        kept = rows[: query.limit]
+        bound = await bound_of(session, who)
+        kept = [row for row in rows[: query.limit] if _is_within(row.webhook, bound)]
         numbers = await repository.counts(session, [row.webhook.id for row in kept])
-    more = encode_cursor(kept[-1].webhook.id) if len(rows) > query.limit else None
+    more = encode_cursor(rows[query.limit - 1].webhook.id) if len(rows) > query.limit else None
     return WebhookPage(items=[view(context, row, numbers) for row in kept], next_cursor=more)
 
 
@@ -69,7 +84,7 @@ async def create(
     if await repository.count_of(session, who.user_id) >= MAX_OF_ONE:
         raise Conflict(f"an account has at the most {MAX_OF_ONE} webhooks; remove one first")
     await require_seen(session, who, given.camera_ids, given.group_ids)
-    row = making.endpoint(context.vault, who.user_id, given, secret)
+    row = making.endpoint(context.vault, who.user_id, given, secret, await bound_of(session, who))
     session.add(row)
     await session.flush()
     await audit.record(context.vault, session, who, Act("webhooks.create", row.id, details=_facts(context, row)))
@@ -175,7 +190,7 @@ async def existing(session: AsyncSession, who: Principal, webhook_id: str, *, lo
     found = None
     if re.fullmatch(ID, webhook_id):
         found = await repository.webhook(session, webhook_id, owner_filter(who), lock=lock)
-    if found is None:
+    if found is None or not _is_within(found.webhook, await bound_of(session, who)):
         raise NotFound("there is no such webhook")
     return found
 
@@ -218,6 +233,6 @@ def _facts(context: Context, row: Webhook) -> dict[str, Any]:
     url = parse_url(context.vault.decrypt(row.url_encrypted))
     return {
         "name": row.name, "host": f"{url.scheme}://{url.netloc.decode('ascii')}", "event_types": row.event_types,
-        "camera_ids": row.camera_ids, "group_ids": row.group_ids, "previews": row.previews, "payload": row.payload,
-        "enabled": row.enabled,
+        "camera_ids": row.camera_ids, "group_ids": row.group_ids, "bound_to": row.bound_to,
+        "previews": row.previews, "payload": row.payload, "enabled": row.enabled,
     }  # fmt: skip

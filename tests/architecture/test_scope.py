@@ -20,8 +20,8 @@ from functions.shared.config import ReaderSettings
 from functions.shared.context import Context
 from functions.shared.contracts import CameraChanged, FrameMeta, frame_id, now
 from tests.architecture import scopes
-from tests.architecture.scopes import MINE, SCOPES, THEIRS, Apart, Kind, Lists, Names, Streams
-from tests.architecture.test_access import ROOMS, app_of, routes_of
+from tests.architecture.scopes import MINE, SCOPES, THEIRS, Apart, Counts, Kind, Lists, Names, Owner, Streams, Whole
+from tests.architecture.test_access import ROOMS, VALUES, app_of, routes_of
 from tests.functions.serving import client_of
 from tests.functions.signing import add_user, api_key, sign_in
 from tests.support.nats import NatsServer
@@ -50,7 +50,9 @@ class City:
 
 @pytest.fixture
 async def city(tmp_path: Path, sqlite_url: str, nats_server: NatsServer) -> AsyncIterator[City]:
-    settings = ReaderSettings(data_dir=tmp_path / "data", database_url=sqlite_url, nats_url=nats_server.url)
+    settings = ReaderSettings(
+        data_dir=tmp_path / "data", database_url=sqlite_url, nats_url=nats_server.url, camera_networks=["127.0.0.0/8"]
+    )  # fmt: skip
     context = Context(settings, "scope")
     for room in ROOMS:
         app_of(room).state.context = context
@@ -60,8 +62,15 @@ async def city(tmp_path: Path, sqlite_url: str, nats_server: NatsServer) -> Asyn
         for key in scopes.pictures(name):
             await context.store.put(key, jpeg())
         await happen(context, name)
-    tokens = {role.value: await sign_in(context, await add_user(context, role.value, role, [MINE])) for role in Role}
+    users = {role: await add_user(context, role.value, role, [MINE]) for role in Role}
+    tokens = {role.value: await sign_in(context, user) for role, user in users.items()}
     whole = await add_user(context, "whole", Role.ADMIN)
+    hooks = [Owner(user.id, MINE) for role, user in users.items() if role is not Role.INTEGRATOR]
+    # The first of those who are let in is asked for what is their own.
+    hooks += [Owner(users[Role.INTEGRATOR].id, MINE, scopes.ids(MINE)["webhook_id"])]
+    hooks += [Owner(whole.id, THEIRS, scopes.ids(THEIRS)["webhook_id"]), Owner(whole.id, MINE, bound=True)]
+    async with context.db.transaction() as session:
+        await scopes.seed_hooks(session, context.vault, hooks)
     tokens |= {WHOLE: await sign_in(context, whole), KEY: await api_key(context, whole, groups=[MINE])}
     yield City(tokens)
     for room in ROOMS:
@@ -78,17 +87,20 @@ async def happen(context: Context, name: str) -> None:
 
 
 def filled(text: str, name: str) -> str:
-    return text.replace("{mine}", name)
+    for parameter, value in {"mine": name, "plate_of": scopes.plate_of(name), **scopes.ids(name)}.items():
+        text = text.replace(f"{{{parameter}}}", value).replace(f"{{{parameter}:path}}", value)
+    return text
 
 
-async def ask(app: FastAPI, route: str, token: str, kind: Names | Lists, name: str) -> httpx.Response:
+async def ask(app: FastAPI, route: str, token: str, kind: Names | Lists | Counts | Whole, name: str) -> httpx.Response:
     """The answer to a route that asks for what is of the group `name`."""
     method, path = route.split(" ")
-    for parameter, value in scopes.ids(name).items():
-        path = path.replace(f"{{{parameter}}}", value)
+    path = filled(path, name)
+    if isinstance(kind, Whole):
+        path = path.replace("{user_id}", VALUES["user_id"])
     assert "{" not in path, f"scopes.ids lacks a value for {route}"
     arguments: dict[str, Any] = {"headers": {"Authorization": f"Bearer {token}"}}
-    if kind.body is not None:
+    if not isinstance(kind, Counts) and kind.body is not None:
         arguments["json"] = json.loads(filled(json.dumps(kind.body), name))
     if isinstance(kind, Names) and kind.content is not None:
         content_type, content = kind.content
@@ -111,9 +123,9 @@ def test_what_names_a_camera_or_a_detection_is_not_set_apart() -> None:
         assert not (isinstance(kind, Apart) and any(f"{{{name}}}" in route for name in scopes.ids(MINE))), route
 
 
-def order(route: str) -> tuple[bool, str]:
-    """What takes things away comes last, so that the guards of the other probes find them."""
-    return route.startswith("DELETE"), route
+def order(route: str) -> tuple[int, str]:
+    """What takes things away comes last, parts before the whole, so that the guards of the other probes find them."""
+    return 100 - route.count("/") if route.startswith("DELETE") else 0, route
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -134,6 +146,10 @@ async def leaks_of(city: City, app: FastAPI, route: str, kind: Kind) -> list[str
         return await _named(city, app, route, kind)
     if isinstance(kind, Lists):
         return await _listed(city, app, route, kind)
+    if isinstance(kind, Counts):
+        return await _counted(city, app, route, kind)
+    if isinstance(kind, Whole):
+        return await _refused(city, app, route, kind)
     assert isinstance(kind, Streams)
     return await _streamed(city, app, route, kind)
 
@@ -145,6 +161,8 @@ async def _named(city: City, app: FastAPI, route: str, kind: Names) -> list[str]
         if answer.status_code not in kind.answers or shows(answer.text, THEIRS, but=route):
             wrong.append(f"as {who}: {answer.status_code} {answer.text[:200]}")
     own = await ask(app, route, city.tokens[city.askers(route)[0]], kind, MINE)
+    if shows(own.text, THEIRS):
+        wrong.append(f"beside one's own: {own.text[:300]}")
     assert own.status_code not in (401, 403, 404, 422), f"the probe of {route} shows nothing: {own.text[:300]}"
     return wrong
 
@@ -159,6 +177,27 @@ async def _listed(city: City, app: FastAPI, route: str, kind: Lists) -> list[str
             wrong.append(f"as {who}: {answer.text[:300]}")
     whole = await ask(app, route, city.tokens[WHOLE], kind, MINE)
     assert shows(whole.text, THEIRS), f"the probe of {route} finds nothing: {whole.text[:300]}"
+    return wrong + (await _counted(city, app, route, Counts(kind.counts), kind) if kind.counts else [])
+
+
+async def _counted(city: City, app: FastAPI, route: str, kind: Counts, asked: Lists | None = None) -> list[str]:
+    async def number(who: str) -> int:
+        return int((await ask(app, route, city.tokens[who], asked or kind, MINE)).json()[kind.field])
+
+    numbers = {who: await number(who) for who in city.askers(route)}
+    whole = await number(WHOLE)
+    assert whole, f"the probe of {route} counts nothing"
+    return [f"as {who}: {found} of {whole}" for who, found in numbers.items() if 2 * found != whole]
+
+
+async def _refused(city: City, app: FastAPI, route: str, kind: Whole) -> list[str]:
+    wrong = []
+    for who in city.askers(route):
+        answer = await ask(app, route, city.tokens[who], kind, THEIRS)
+        if answer.status_code != 403 or shows(answer.text, THEIRS, but=route):
+            wrong.append(f"as {who}: {answer.status_code} {answer.text[:200]}")
+    whole = await ask(app, route, city.tokens[WHOLE], kind, THEIRS)
+    assert whole.status_code not in (401, 403, 422, 500), f"the probe of {route} shows nothing: {whole.text[:300]}"
     return wrong
 
 

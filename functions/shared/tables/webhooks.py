@@ -16,7 +16,8 @@ class Webhook(Table):
 
     Address and secrets are Fernet tokens: an address may hold a token of the receiver's. `previous_secret` signs too
     until `previous_until`. `disabled_reason`: user, gone (the receiver answered 410) or failing. No event is sent
-    before `hold_until`, which a receiver asked for by Retry-After.
+    before `hold_until`, which a receiver asked for by Retry-After. `bound_to`: the groups of the API key that made it,
+    where those were fewer than its owner's; nothing of other groups is sent.
     """
 
     __tablename__ = "webhooks"
@@ -29,6 +30,7 @@ class Webhook(Table):
     event_types: Mapped[list[Any]]
     camera_ids: Mapped[list[Any]]
     group_ids: Mapped[list[Any]]
+    bound_to: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
     previews: Mapped[bool] = mapped_column(Boolean, default=False)
     payload: Mapped[str] = mapped_column(String(8), default="full")
     secret_encrypted: Mapped[str] = mapped_column(Text)

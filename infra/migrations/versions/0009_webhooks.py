@@ -21,6 +21,7 @@ def upgrade() -> None:
         sa.Column("event_types", sa.JSON(), nullable=False),
         sa.Column("camera_ids", sa.JSON(), nullable=False),
         sa.Column("group_ids", sa.JSON(), nullable=False),
+        sa.Column("bound_to", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("previews", sa.Boolean(), nullable=False),
         sa.Column("payload", sa.String(length=8), nullable=False),
         sa.Column("secret_encrypted", sa.Text(), nullable=False),

@@ -141,7 +141,7 @@ async def test_a_plate_that_was_set_right_withdraws_it(served: Served, watch: Wa
     await watch.observe(told(one, plate="ABC1D28"))
     (alert,) = await alerts(context.db)
     assert alert.state == "withdrawn"
-    assert alert.withdrawn_reason == "the plate is ABC1D28 by now (at gate)"
+    assert alert.withdrawn_reason == "the plate of one of the passages is another by now"
 
 
 async def test_it_can_be_switched_off(served: Served, watch: Watch, context: Context) -> None:

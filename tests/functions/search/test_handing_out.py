@@ -13,16 +13,19 @@ from typing import Any
 import pytest
 from PIL import Image
 from pypdf import PdfReader
+from sqlalchemy import update
 
 from functions.search import export
 from functions.search.document import draw
 from functions.search.evidence import Evidence, Picture, document
+from functions.shared.access import Role
 from functions.shared.contracts import new_id
 from functions.shared.db import Database
-from functions.shared.tables import Camera, Detection, PassageObservation
+from functions.shared.tables import Camera, Detection, Group, PassageObservation
 from tests.functions.search.conftest import NOON, URL, add, detection
 from tests.functions.search.test_finding import acts
 from tests.functions.serving import Served
+from tests.functions.signing import add_user, sign_in
 
 
 def rows_of(text: str) -> list[dict[str, str]]:
@@ -177,6 +180,25 @@ def test_what_is_missing_or_strange_is_said_and_not_fatal() -> None:
     assert "no earlier access" in text
     bare = replace(odd, record={**odd.record, "plate": None, "plate_read": None})
     assert "sem placa" in text_of(draw(bare, "pt-BR"))
+
+
+async def test_an_export_that_did_not_hold_the_sighting_is_not_in_its_custody(
+    served: Served, database: Database
+) -> None:
+    row = await sighting(served, database)
+    at = {"created_at": NOON, "updated_at": NOON}
+    await add(database, *(Group(id=name, name=name, plate_formats=[], **at) for name in ("north", "south")))
+    async with database.transaction() as session:
+        await session.execute(update(Camera).values(group_id="north"))
+    for name in ("north", "south"):
+        user = await add_user(served.context, f"{name}-person", Role.OPERATOR, [name])
+        headers = {"Authorization": f"Bearer {await sign_in(served.context, user)}"}
+        answer = await served.client.get(f"{URL}/export.csv", params={"reason": "case 7"}, headers=headers)
+        assert (row.id in answer.text) is (name == "north")
+    answer = await served.client.get(f"{URL}/{row.id}/evidence.pdf", params={"reason": "case 7", "lang": "en"})
+    shown = "".join(page.extract_text() for page in PdfReader(io.BytesIO(answer.content)).pages)
+    assert "north-person" in shown
+    assert "south-person" not in shown
 
 
 async def test_there_is_no_document_of_nothing(served: Served) -> None:

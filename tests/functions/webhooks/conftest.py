@@ -24,6 +24,7 @@ from functions.shared.web import create_app
 from functions.webhooks import handler, queueing
 from functions.webhooks.worker import Sender, deliver, open_outbound
 from tests.functions.serving import client_of
+from tests.functions.signing import sign_in
 from tests.support.nats import NatsServer
 
 PLATE = "BRA2E19"
@@ -161,7 +162,7 @@ async def furnish(desk: Desk) -> None:
         await session.flush()
         session.add(UserGroup(user_id=desk.users["ana"].id, group_id="north"))
     for name, user in desk.users.items():
-        desk.tokens[name] = (await keys.issue(desk.context, user)).access
+        desk.tokens[name] = await sign_in(desk.context, user)
 
 
 @asynccontextmanager

@@ -6,14 +6,17 @@ import base64
 import json
 from datetime import timedelta
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 
 from functions.shared.access import ACCESS
 from functions.shared.contracts import EVENTS, now
-from functions.shared.tables import AuditRow, IdempotencyKey, Table, Webhook
-from tests.functions.webhooks.conftest import Desk
+from functions.shared.tables import AuditRow, Camera, IdempotencyKey, Table, Webhook
+from functions.webhooks import sending
+from tests.functions.signing import api_key
+from tests.functions.webhooks.conftest import Desk, passage
 
 URL = "https://hooks.example.org/in?token=URL-MARK"
 
@@ -58,6 +61,29 @@ async def test_everybody_keeps_their_own_and_an_admin_keeps_all(desk: Desk) -> N
         assert (await desk.ask("ana", method, rest, json=body)).status_code == 404, route
     changed = await desk.ask("root", "PATCH", f"/{hers['id']}", json={"name": "Renamed"})
     assert (changed.json()["name"], changed.json()["owner"]) == ("Renamed", "ana")
+
+
+@pytest.mark.parametrize("owner", ["root", "op"])
+async def test_a_key_that_sees_less_than_its_account_gets_no_more_by_a_webhook(desk: Desk, owner: str) -> None:
+    desk.tokens["key"] = await api_key(desk.context, desk.users[owner], groups=["north"])
+    whole = await desk.add(owner, URL)
+    bound = await desk.add("key", URL)
+    assert (whole["bound_to"], bound["bound_to"]) == (None, ["north"])
+    assert [item["id"] for item in (await desk.ask("key", "GET")).json()["items"]] == [bound["id"]]
+    assert len((await desk.ask(owner, "GET")).json()["items"]) == 2
+    assert (await desk.ask("key", "GET", f"/{whole['id']}/deliveries")).status_code == 404
+    assert (await desk.ask("key", "PATCH", f"/{whole['id']}", json={"url": URL})).status_code == 404
+    for camera in ("cam-n", "cam-s", "cam-x"):
+        await desk.tell(passage(camera))
+    assert [row.camera_id for row in await desk.rows(webhook_id=bound["id"])] == ["cam-n"]
+    assert len(await desk.rows(webhook_id=whole["id"])) == 3
+    # What waits when the camera is given to another group does not go out either.
+    async with desk.context.db.transaction() as session:
+        await session.execute(update(Camera).where(Camera.id == "cam-n").values(group_id="south"))
+    (row,) = await desk.rows(webhook_id=bound["id"])
+    assert await sending.build(desk.context, row) == (sending.Skip(sending.OUT_OF_SCOPE), ANY)
+    desk.tokens["other"] = await api_key(desk.context, desk.users[owner], groups=["south"])
+    assert (await desk.ask("other", "GET", f"/{bound['id']}")).status_code == 404
 
 
 async def test_pages_follow_each_other(desk: Desk) -> None:
