@@ -32,6 +32,8 @@ from functions.shared.tokens import Principal
 
 log = logs.get("alerts")
 MOST_COUNTED = 1000
+# What is told of an alert in words, which may name a plate.
+_TEXTS = ("reason", "note", "withdrawn_reason")
 
 
 async def list_alerts(context: Context, who: Principal, query: AlertQuery) -> AlertPage:
@@ -121,8 +123,8 @@ async def view(context: Context, who: Principal, shown: Shown, seen: dict[str, s
     pattern = entry.get("pattern")
     if hidden:
         facts["plate"], pattern = masking.masked(alert.plate), masking.masked(pattern)
-        # The reason names the plate that is read now.
-        facts["withdrawn_reason"] = "the plate is another by now" if alert.withdrawn_reason else None
+        # "the plate is ... by now", or what people wrote.
+        facts |= {name: masking.masked_text(facts[name]) for name in _TEXTS}
     # How far and how fast tells where the other camera is.
     evidence = alert.details.get("cloned") if alert.other_camera_id in seen else None
     pictured = None if hidden or passage is None else passage

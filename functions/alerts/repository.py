@@ -7,10 +7,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, Table, and_, delete, exists, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from functions.shared.hotlists import visible
 from functions.shared.scope import Scope
 from functions.shared.tables import Camera, Group, Hotlist, HotlistEntry, HotlistGroup
 
@@ -22,14 +23,6 @@ async def lock(session: AsyncSession, name: str) -> None:
     if session.get_bind().dialect.name == "postgresql":
         key = int.from_bytes(hashlib.sha256(f"gtv-alerts:{name}".encode()).digest()[:8], "big", signed=True)
         await session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": key})
-
-
-def visible(scope: Scope) -> ColumnElement[bool]:
-    """Lists that have a group in the scope; one of every camera belongs to who sees every camera."""
-    if scope.everything:
-        return Hotlist.id.is_not(None)
-    own = exists().where(HotlistGroup.hotlist_id == Hotlist.id, scope.grouped(HotlistGroup.group_id))
-    return and_(Hotlist.all_groups.is_(False), own)
 
 
 async def hotlists(session: AsyncSession, scope: Scope, behind: str, limit: int, part: str = "") -> list[Hotlist]:

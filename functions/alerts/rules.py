@@ -9,11 +9,9 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from functions.alerts.patterns import Book, Hit
+from functions.shared import hotlists
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-# What a fuzzy entry without a tolerance of its own may be away, by the length of its plate: a short text has no room
-# for a mistake, one of 7 characters for two that a reader easily makes.
-TOLERANCES: Mapping[int, float] = {5: 0.3, 6: 0.3, 7: 0.6, 8: 0.6, 9: 0.6, 10: 0.6}
 
 
 class Span(NamedTuple):
@@ -58,7 +56,7 @@ class Rule:
 
     def tolerance(self, length: int) -> float:
         """Of a fuzzy entry that has none of its own."""
-        return self.tolerances.get(length, TOLERANCES.get(length, 0.0))
+        return hotlists.tolerance(self.tolerances, length)
 
     def counts(self, seen: Seen, zone: ZoneInfo) -> bool:
         """Whether the list counts for this passage, whatever its plate."""

@@ -32,8 +32,8 @@ _ACCOUNT = "art. 6 X, 37: record of processing"
 _RUN = "art. 7 III: needed to run the above"
 _CLASSES: tuple[DataClass, ...] = (
     DataClass(
-        "detections", "passages: plate, time, camera, vehicle, and what each frame showed",
-        "tables `detections`, `observations`", "retention_detections_days", _POLICY, by_camera=True,
+        "detections", "passages: plate, time, camera, vehicle, what each frame showed, which came from other systems",
+        "tables `detections`, `observations`, `received_reads`", "retention_detections_days", _POLICY, by_camera=True,
     ),
     DataClass(
         "images", "pictures of the vehicle and of its plate", "store `vehicles/`, `plates/`",
@@ -71,9 +71,13 @@ _CLASSES: tuple[DataClass, ...] = (
     DataClass("counts", "how much each person looked up", "table `lookup_counts`", "", _ACCOUNT, fixed=2),
     DataClass("spans", "when cameras could see and when not", "table `camera_spans`", "", _RUN, fixed=400),
     DataClass("hotlists", "plates that somebody is to be told of, with list, owner and reason",
-              "tables `hotlists`, `hotlist_entries`", "", _POLICY, by_itself=True),
-    DataClass("accounts", "people who sign in: name, hash of the password, role, sessions, keys",
-              "tables `users`, `user_sessions`, `api_keys`", "", _ACCOUNT, by_itself=True),
+              "tables `hotlists`, `hotlist_groups`, `hotlist_entries`", "", _POLICY, by_itself=True),
+    DataClass("accounts", "people who sign in: name, hash of the password, role, groups, keys",
+              "tables `users`, `user_groups`, `api_keys`, `api_key_groups`", "", _ACCOUNT, by_itself=True),
+    DataClass("sessions", "sign-ins, with address and browser, and failed ones; gone days after their end",
+              "tables `sessions`, `refresh_tokens`, `sign_in_tries`", "", _ACCOUNT, by_itself=True),
+    DataClass("register", "cameras, their groups, how other systems name them, whom events are handed on to",
+              "tables `cameras`, `groups`, `camera_aliases`, `webhooks`", "", _RUN, by_itself=True),
     DataClass("events", "events on the bus", "stream `EVENTS`", "", _RUN, fixed=7, by_itself=True),
     DataClass("dead_letters", "messages that were given up, of frames also the picture", "stream `DEAD_LETTERS`", "",
               _RUN, fixed=30, by_itself=True),

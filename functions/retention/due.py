@@ -53,7 +53,7 @@ class Cutoffs:
         return and_(at < latest, or_(*ways))
 
 
-Held = Callable[[], ColumnElement[bool]]
+Held = Callable[..., ColumnElement[bool]]
 
 
 @dataclass(frozen=True)
@@ -80,13 +80,14 @@ def in_force(at: datetime) -> ColumnElement[bool]:
     return and_(LegalHold.released_at.is_(None), or_(LegalHold.until.is_(None), LegalHold.until > at))
 
 
-def detection_held() -> ColumnElement[bool]:
-    """That a legal hold in force keeps the passage of the row."""
+def detection_held(*of: ColumnElement[bool]) -> ColumnElement[bool]:
+    """That a legal hold in force keeps the passage of the row; `of` narrows which holds."""
     hold, row = LegalHold, Detection
     plates = (row.plate, row.plate_read)
     return exists(
         select(hold.id).where(
             in_force(now()),
+            *of,
             or_(hold.plate.is_(None), *(plate == wanted for plate in plates for wanted in (hold.plate, hold.twin))),
             or_(hold.camera_id.is_(None), hold.camera_id == row.camera_id),
             or_(hold.detection_id.is_(None), hold.detection_id == row.id),
@@ -96,13 +97,14 @@ def detection_held() -> ColumnElement[bool]:
     )
 
 
-def correction_held() -> ColumnElement[bool]:
+def correction_held(*of: ColumnElement[bool]) -> ColumnElement[bool]:
     """The same of a correction. It is made after its passage, so only the beginning of a span tells something."""
     hold, row = LegalHold, Correction
     plates = (row.plate_before, row.plate_after)
     return exists(
         select(hold.id).where(
             in_force(now()),
+            *of,
             or_(hold.plate.is_(None), *(plate == wanted for plate in plates for wanted in (hold.plate, hold.twin))),
             or_(hold.camera_id.is_(None), hold.camera_id == row.camera_id),
             or_(hold.detection_id.is_(None), hold.detection_id == row.detection_id),
@@ -111,12 +113,13 @@ def correction_held() -> ColumnElement[bool]:
     )
 
 
-def alert_held() -> ColumnElement[bool]:
+def alert_held(*of: ColumnElement[bool]) -> ColumnElement[bool]:
     """That a legal hold keeps the alert: its plate, its camera, its passage, when it was seen."""
     hold, row = LegalHold, Alert
     return exists(
         select(hold.id).where(
             in_force(now()),
+            *of,
             or_(hold.plate.is_(None), row.plate == hold.plate, row.plate == hold.twin),
             or_(hold.camera_id.is_(None), hold.camera_id == row.camera_id),
             or_(hold.detection_id.is_(None), hold.detection_id == row.detection_id),

@@ -183,12 +183,13 @@ async def _erase(
         frames = await subject_rows.observations(session, ids)
         corrections = {row.id: row for row in await subject_rows.corrections(session, plates, MOST)}
         corrections |= {row.id: row for row in await subject_rows.corrections_of(session, ids)}
-        alerts = await subject_rows.alerts(session, plates, MOST)
-        rows: list[Table] = [*mine, *frames, *corrections.values(), *alerts]
+        alerts = {row.id: row for row in await subject_rows.alerts(session, plates, MOST)}
+        alerts |= {row.id: row for row in await subject_rows.alerts_of(session, ids)}
+        rows: list[Table] = [*mine, *frames, *corrections.values(), *alerts.values()]
         proof = [_row_proof(row) for row in rows]
         keys = await subject_rows.erase_detections(session, ids, doom)
         keys |= await subject_rows.erase_corrections(session, list(corrections.values()), doom)
-        await subject_rows.erase_alerts(session, alerts)
+        await subject_rows.erase_alerts(session, list(alerts.values()))
         await subject_rows.mask_misread(session, others, plates)
         counts = {"detections": len(mine), "observations": len(frames), "corrections": len(corrections),
                   "alerts": len(alerts), "misread": len(others)}  # fmt: skip

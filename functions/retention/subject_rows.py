@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, String, Text, and_, cast, delete, func, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from functions.retention.due import Doom, correction_held, detection_held, in_force, observed_pictures
+from functions.retention.due import Doom, alert_held, correction_held, detection_held, in_force, observed_pictures
 from functions.shared import chain, lookups
 from functions.shared.contracts import now
 from functions.shared.tables import (
@@ -68,9 +68,23 @@ async def corrections(session: AsyncSession, plates: Sequence[str], limit: int) 
     return list(await session.scalars(asked.limit(limit)))
 
 
+def alerted(plates: Sequence[str]) -> ColumnElement[bool]:
+    """Alerts about the plates: read so, asked for so by a list's entry, or withdrawn since it was one of them."""
+    return or_(Alert.plate.in_(plates), _says(Alert.entry, plates), *_in_words(Alert.withdrawn_reason, plates))
+
+
 async def alerts(session: AsyncSession, plates: Sequence[str], limit: int) -> list[Alert]:
-    asked = select(Alert).where(Alert.plate.in_(plates)).order_by(Alert.raised_at, Alert.id)
+    asked = select(Alert).where(alerted(plates)).order_by(Alert.raised_at, Alert.id)
     return list(await session.scalars(asked.limit(limit)))
+
+
+async def alerts_of(session: AsyncSession, ids: Sequence[str]) -> list[Alert]:
+    """Alerts whose passage, or whose other one, is among these."""
+    found: list[Alert] = []
+    for part in _parts(ids):
+        of_them = or_(Alert.detection_id.in_(part), Alert.other_detection_id.in_(part))
+        found += await session.scalars(select(Alert).where(of_them))
+    return found
 
 
 async def erase_alerts(session: AsyncSession, rows: Sequence[Alert]) -> None:
@@ -83,10 +97,9 @@ async def erase_deliveries(session: AsyncSession, plates: Sequence[str]) -> dict
     """Delete what waits to be handed on, or could be once more, that says one of the plates."""
     counts = {}
     for name, column in _BODIES:
-        table = Table.metadata.tables.get(name)
-        if table is not None:
-            gone = delete(table).where(_says(table.c[column], plates)).returning(table.c.id)
-            counts[name] = len((await session.execute(gone)).all())
+        table = Table.metadata.tables[name]
+        gone = delete(table).where(_says(table.c[column], plates)).returning(table.c.id)
+        counts[name] = len((await session.execute(gone)).all())
     return counts
 
 
@@ -108,7 +121,7 @@ async def looked_up(
 
 
 async def holds_on(session: AsyncSession, plates: Sequence[str]) -> list[LegalHold]:
-    """Holds in force that name the plates, or that keep one of their passages or corrections."""
+    """Holds in force that name the plates, or that keep one of their passages, corrections or alerts."""
     named = select(LegalHold).where(
         in_force(now()), or_(LegalHold.plate.in_(plates), LegalHold.twin.in_(plates))
     )  # fmt: skip
@@ -116,25 +129,29 @@ async def holds_on(session: AsyncSession, plates: Sequence[str]) -> list[LegalHo
     keeps = (
         select(Detection.id).where(or_(of_plates(plates), misread(plates)), detection_held()).limit(1),
         select(Correction.id).where(corrected(plates), correction_held()).limit(1),
+        select(Alert.id).where(alerted(plates), alert_held()).limit(1),
     )
     for asked in keeps:
         if await session.scalar(asked) is None:
             continue
-        # By camera, passage or time: which of them it is, one by one, since there are few.
-        others = select(LegalHold).where(in_force(now()), LegalHold.plate.is_(None))
+        # By camera, passage, time, or another plate: which of them it is, one by one, since there are few.
+        others = select(LegalHold).where(in_force(now()), LegalHold.id.not_in(found))
         found |= {row.id: row for row in await session.scalars(others) if await _keeps(session, row, plates)}
     return [found[key] for key in sorted(found)]
 
 
 async def _keeps(session: AsyncSession, hold: LegalHold, plates: Sequence[str]) -> bool:
-    row = Detection
-    tests = [of_plates(plates)]
-    given = (
-        (hold.camera_id, row.camera_id == hold.camera_id), (hold.detection_id, row.id == hold.detection_id),
-        (hold.seen_from, row.ended_at >= hold.seen_from), (hold.seen_to, row.started_at < hold.seen_to),
-    )  # fmt: skip
-    tests += [test for value, test in given if value is not None]
-    return await session.scalar(select(row.id).where(*tests).limit(1)) is not None
+    """Whether this hold keeps a passage, a correction or an alert of the plates."""
+    this = LegalHold.id == hold.id
+    of_these = (
+        select(Detection.id).where(or_(of_plates(plates), misread(plates)), detection_held(this)),
+        select(Correction.id).where(corrected(plates), correction_held(this)),
+        select(Alert.id).where(alerted(plates), alert_held(this)),
+    )
+    for asked in of_these:
+        if await session.scalar(asked.limit(1)) is not None:
+            return True
+    return False
 
 
 async def elsewhere(session: AsyncSession, plates: Sequence[str]) -> dict[str, int]:
@@ -156,7 +173,7 @@ async def remaining(session: AsyncSession, plates: Sequence[str]) -> dict[str, i
     asked = {
         "detections": select(func.count()).select_from(Detection).where(or_(of_plates(plates), misread(plates))),
         "corrections": select(func.count()).select_from(Correction).where(corrected(plates)),
-        "alerts": select(func.count()).select_from(Alert).where(Alert.plate.in_(plates)),
+        "alerts": select(func.count()).select_from(Alert).where(alerted(plates)),
         "outbox": select(func.count()).select_from(OutboxMessage).where(_says(OutboxMessage.body, plates)),
         "idempotency_keys": select(func.count()).select_from(IdempotencyKey).where(
             _says(IdempotencyKey.response, plates)
@@ -166,12 +183,21 @@ async def remaining(session: AsyncSession, plates: Sequence[str]) -> dict[str, i
             or_(LegalHold.plate.in_(plates), LegalHold.twin.in_(plates))
         ),
     }  # fmt: skip
+    for name, column in _BODIES:
+        table = Table.metadata.tables[name]
+        asked[name] = select(func.count()).select_from(table).where(_says(table.c[column], plates))
     return {name: int(await session.scalar(question) or 0) for name, question in asked.items()}
 
 
 def _says(column: Any, plates: Sequence[str]) -> ColumnElement[bool]:
-    """That a column of JSON has one of the plates as a text of its own."""
-    return or_(*(cast(column, Text).contains(json.dumps(plate), autoescape=True) for plate in plates))
+    """That a column of JSON has one of the plates as a text of its own, or as a word of a sentence."""
+    text = cast(column, Text)
+    return or_(*(text.contains(json.dumps(plate), autoescape=True) for plate in plates), *_in_words(text, plates))
+
+
+def _in_words(column: Any, plates: Sequence[str]) -> list[ColumnElement[bool]]:
+    """As alerts say it: "the plate is ABC1D23 by now". Not anywhere: letters and digits also make up ids."""
+    return [column.contains(f" {plate} ", autoescape=True) for plate in plates]
 
 
 async def erase_detections(session: AsyncSession, ids: Sequence[str], doom: Doom) -> set[str]:

@@ -1,5 +1,7 @@
 """When cameras could not have seen: times in a window without a span in which they did. Pure.
 
+A camera that streams but whose picture is dark, covered, out of focus or turned away is as blind as one that is off.
+
 No sighting in a blind time is no sign that nobody passed.
 """
 
@@ -12,6 +14,9 @@ from datetime import datetime, timedelta
 from functions.search.repository_cameras import Place, Span
 
 SEEING = frozenset({"online", "degraded"})
+# A camera that is degraded is up, but what its picture lacks it could not show: the codes of `capture.sight`. Any other
+# reason, as frames that come slowly, leaves something to be seen.
+SIGHTLESS = frozenset({"blocked", "dark", "glare", "moved", "blurred"})
 # Between two spans lies the time of a message; that is no gap.
 SHORTEST = timedelta(seconds=2)
 NOT_THERE, DELETED, NO_RECORD = "not_registered", "deleted", "no_record"
@@ -55,7 +60,7 @@ def _of_camera(place: Place, spans: Sequence[Span], start: datetime, end: dateti
     for span in spans:
         since, until = max(span.started_at, at), min(span.ended_at or end, gone)
         add(at, min(since, gone), NO_RECORD)
-        if span.state not in SEEING:
+        if span.state not in SEEING or span.reason in SIGHTLESS:
             add(since, until, span.reason or span.state)
         at = max(at, until)
     add(at, min(end, gone), NO_RECORD)

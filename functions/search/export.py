@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from functions.search import cursors, looking, service
+from functions.search import cursors, listed, looking, service
 from functions.search.filters import Filters
 from functions.search.looking import Look
 from functions.search.plates import normalised
@@ -38,7 +38,7 @@ class Export:
 
 
 async def export(context: Context, query: ExportQuery, who: Principal) -> Export:
-    """What the same question to the list would show. Raises InvalidInput, Forbidden.
+    """What the same question to the list would show. Raises InvalidInput, NotFound, Forbidden.
 
     The row in the audit log says how many rows and plates go out, so they are counted before the first does.
     """
@@ -46,6 +46,7 @@ async def export(context: Context, query: ExportQuery, who: Principal) -> Export
     filters = service.filters_of(context, query, look)
     rows, plates = 0, set[str]()
     async with context.db.read() as session:
+        filters = await listed.narrowed(context, session, query, filters, look)
         async for found in _pages(session, query, filters, query.limit + 1):
             rows += len(found)
             plates.update(each.detection.plate for each in found if each.detection.plate is not None)
@@ -72,7 +73,7 @@ async def _pages(
     behind: cursors.Position | None = None
     while limit > 0:
         wanted = min(limit, _PAGE)
-        found = await service.listed(session, query, filters, behind, wanted)
+        found = await service.rows_of(session, query, filters, behind, wanted)
         yield found
         # Rows of earlier pages are not kept in memory.
         session.expunge_all()

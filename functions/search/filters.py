@@ -6,16 +6,30 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, false, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, false, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from functions.search.plates import ESCAPE, PlateTest, after
-from functions.shared.contracts import least_id
+from functions.shared.contracts import least_id, now
 from functions.shared.formats import ANY
 from functions.shared.partitions import SKEW
 from functions.shared.scope import EVERYTHING, Scope
-from functions.shared.tables import Camera, Detection
+from functions.shared.tables import Alert, Camera, Detection, HotlistEntry
+
+# The fifth character of a plate, and that of its twin in Brazil's other numbering.
+_FIFTH = dict(zip("0123456789ABCDEFGHIJ", "ABCDEFGHIJ0123456789", strict=True))
+
+
+@dataclass(frozen=True)
+class Listed:
+    """Plates that are on lists: exact entries of `hotlist_ids`, of `twinned` their twins too, `plates`; and passages
+    with an alert of `by_alert`, lists without entries."""
+
+    hotlist_ids: tuple[str, ...] = ()
+    twinned: tuple[str, ...] = ()
+    plates: tuple[str, ...] = ()
+    by_alert: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,6 +49,7 @@ class Filters:
     uncertain: bool | None = None
     corrected: bool | None = None
     min_confidence: float | None = None
+    listed: Listed | None = None
     scope: Scope = field(default=EVERYTHING)
 
     def since(self, start: datetime) -> Filters:
@@ -62,6 +77,8 @@ def conditions(session: AsyncSession, filters: Filters, *, by_time: bool = False
         found.append(_formats(filters.plate_formats))
     if filters.min_confidence is not None:
         found.append(_sure(filters.min_confidence))
+    if filters.listed is not None:
+        found.append(_listed(filters.listed))
     found += during(session, filters.start, filters.end)
     return found
 
@@ -97,6 +114,42 @@ def _sure(least: float) -> ColumnElement[bool]:
     """What a person said is sure."""
     table = Detection
     return and_(table.plate.is_not(None), or_(table.corrected.is_(True), table.plate_confidence >= least))
+
+
+def _listed(listed: Listed) -> ColumnElement[bool]:
+    """Never read into memory: a list may have hundreds of thousands of entries."""
+    key, row = HotlistEntry.pattern, Detection
+    found: list[ColumnElement[bool]] = []
+    if listed.hotlist_ids:
+        found.append(row.plate.in_(_exact(key, listed.hotlist_ids)))
+    if listed.twinned:
+        fifth = case(_FIFTH, value=func.substr(key, 5, 1))
+        twin = func.substr(key, 1, 4) + fifth + func.substr(key, 6)
+        found.append(row.plate.in_(_exact(twin, listed.twinned).where(_has_twin(key))))
+    if listed.plates:
+        found.append(row.plate.in_(listed.plates))
+    for passage in (Alert.detection_id, Alert.other_detection_id) if listed.by_alert else ():
+        told = select(passage).where(Alert.hotlist_id.in_(listed.by_alert), Alert.state != "withdrawn")
+        found.append(row.id.in_(told.where(passage.is_not(None))))
+    return or_(false(), *found)
+
+
+def _exact(text: Any, hotlist_ids: tuple[str, ...]) -> Select[Any]:
+    return select(text).where(HotlistEntry.hotlist_id.in_(hotlist_ids), HotlistEntry.match == "exact", in_force())
+
+
+def in_force() -> ColumnElement[bool]:
+    """That an entry was not taken out and is not over."""
+    table = HotlistEntry
+    return and_(table.removed.is_(False), or_(table.valid_until.is_(None), table.valid_until > now()))
+
+
+def _has_twin(text: Any) -> ColumnElement[bool]:
+    """As `plates.twins`: ABC1234, or ABC1C34 whose letter stands for a digit."""
+    kinds = "AAA0J00"
+    ends = {"A": ("A", "Z"), "0": ("0", "9")}
+    marks = [func.substr(text, place, 1).between(*ends[kind]) for place, kind in enumerate(kinds, 1) if kind != "J"]
+    return and_(func.length(text) == len(kinds), func.substr(text, 5, 1).in_(list(_FIFTH)), *marks)
 
 
 def ranges(test: PlateTest, *, by_time: bool = False) -> list[ColumnElement[bool]]:

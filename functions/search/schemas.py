@@ -62,6 +62,12 @@ class PlateQuery(BaseModel):
     group_id: list[Annotated[str, Field(pattern=CAMERA_ID)]] = Field(
         default=[], max_length=200, description="cameras of one group or more"
     )
+    hotlist_id: list[Annotated[str, Field(pattern=r"^([0-9a-f]{32}|cloned)$")]] = Field(
+        default=[],
+        max_length=20,
+        description="plates on one of these lists, as its entries are now and match (fuzzy ones as far as a distance "
+        "of 1); of `cloned`, passages with an alert",
+    )
     start: Moment | None = Field(None, alias="from", description="passages that began at or after this time")
     end: Moment | None = Field(None, alias="to", description="passages that began before this time")
     type: list[VehicleType] = Field(default=[], max_length=len(get_args(VehicleType)))
@@ -90,7 +96,7 @@ class DetectionQuery(PlateQuery):
     blind: bool | None = Field(
         None,
         description="whether to tell when the asked cameras did not see; by itself on the first page of a question "
-        "that names a plate or a time",
+        "that names a plate, a list or a time",
     )
     cursor: str | None = Field(None, description="next_cursor of the page before")
     limit: int = Field(50, ge=1, le=200)
@@ -171,7 +177,7 @@ class EvidenceQuery(BaseModel):
 
 
 class BlindView(BaseModel):
-    """A time in which a camera saw nothing, whoever passed."""
+    """A time in which a camera could not have shown who passed: it was off, or its picture shows nothing."""
 
     model_config = ConfigDict(populate_by_name=True, serialize_by_alias=True)
 

@@ -9,7 +9,7 @@ from typing import Any, Literal, cast
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from functions.search import blindness, cursors, fuzzy, looking, repository, reveal
+from functions.search import blindness, cursors, fuzzy, listed, looking, repository, reveal
 from functions.search.filters import Filters
 from functions.search.looking import Look
 from functions.search.plates import PlateTest, normalised, plate_test, with_twins
@@ -49,17 +49,20 @@ def settings_of(context: Context, who: Principal) -> SearchSettings:
 async def find(context: Context, query: DetectionQuery, who: Principal) -> DetectionPage:
     """A page of detections: newest first, or by likeness where `match` is fuzzy.
 
-    Raises InvalidInput naming the field that is wrong, Forbidden for a pattern of somebody who sees plates masked.
+    Raises InvalidInput naming the field that is wrong, NotFound (a list), Forbidden for a pattern or a list of somebody
+    who sees plates masked.
     """
-    look = looking.look_of(context, who, query.reason, by_plate=query.plate is not None)
+    by_plate = query.plate is not None or bool(query.hotlist_id)
+    look = looking.look_of(context, who, query.reason, by_plate=by_plate)
     filters = filters_of(context, query, look)
     by_likeness = query.plate is not None and query.match == "fuzzy"
     behind = cursors.decode(query.cursor, scored=by_likeness) if query.cursor else None
     async with context.db.read() as session:
-        rows = await listed(session, query, filters, behind, query.limit + 1)
+        filters = await listed.narrowed(context, session, query, filters, look)
+        rows = await rows_of(session, query, filters, behind, query.limit + 1)
         told = _tells_blindness(query) and await blindness.over(session, filters, query.start, query.end)
     items = [await view(context, found, look) for found in rows[: query.limit]]
-    if query.plate is not None or query.cursor is not None:
+    if by_plate or query.cursor is not None:
         # Turning the pages of everything looks people up, too.
         subject = normalised(query.plate) if query.plate is not None else ""
         await looking.record(
@@ -71,7 +74,7 @@ async def find(context: Context, query: DetectionQuery, who: Principal) -> Detec
 def _tells_blindness(query: DetectionQuery) -> bool:
     if query.blind is not None:
         return query.blind
-    named = query.plate is not None or query.start is not None or query.end is not None
+    named = query.plate is not None or bool(query.hotlist_id) or query.start is not None or query.end is not None
     return named and query.cursor is None
 
 
@@ -92,7 +95,7 @@ def asked_of(query: PlateQuery) -> dict[str, Any]:
     return query.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True, exclude=left_out)
 
 
-async def listed(
+async def rows_of(
     session: AsyncSession, query: PlateQuery, filters: Filters, behind: cursors.Position | None, limit: int
 ) -> list[Found]:
     """The rows of a list in its order."""

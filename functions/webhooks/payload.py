@@ -20,7 +20,7 @@ TEST = repository.TEST
 # Fields whose text is, or may be, a plate; where plates are masked, lists of candidates are left out.
 _PLATES = re.compile(r"plate|matched|entry|pattern|twin")
 _NO_PLATES = frozenset({"plate_format", "plate_rows", "entry_id"})
-_TEXTS = frozenset({"reason", "decode_reason"})
+_TEXTS = frozenset({"reason", "decode_reason", "withdrawn_reason", "note"})
 # Attributes of the message that CloudEvents carries, and what says nothing to strangers.
 _ENVELOPE = frozenset({"id", "occurred_at", "correlation_id", "holder"})
 
@@ -93,7 +93,7 @@ def _thin(context: Context, event: Event) -> dict[str, Any]:
 
 
 async def _detection(context: Context, body: Mapping[str, Any], view: View) -> dict[str, Any]:
-    """As an item of GET /api/detections, and `replaced_by`."""
+    """As an item of GET /api/detections, and `replaced_by` and `source` of the event."""
     seen = DetectionRecorded.model_validate(body)
     plate, read = (
         (masking.masked(seen.plate), masking.masked(seen.plate_read)) if view.masked else (seen.plate, seen.plate_read)
@@ -106,11 +106,18 @@ async def _detection(context: Context, body: Mapping[str, Any], view: View) -> d
         "corrected": seen.corrected, "uncertain": seen.uncertain, "final": seen.final,
         "candidates": [] if view.masked else [one.model_dump() for one in seen.candidates],
         "box": list(seen.box) if seen.box else None, "color": seen.color, "color_confidence": seen.color_confidence,
-        "direction": seen.direction, "observations": seen.observations, "source": seen.source,
-        "snapshot_url": await _link(context, seen.snapshot_key, view),
+        "direction": seen.direction, "observations": seen.observations, "score": None, "masked": view.masked,
+        "snapshot_url": await _vehicle(context, seen, view),
         "plate_snapshot_url": await _link(context, seen.plate_snapshot_key, view),
-        "replaced_by": seen.replaced_by,
+        "replaced_by": seen.replaced_by, "source": seen.source,
     }  # fmt: skip
+
+
+async def _vehicle(context: Context, seen: DetectionRecorded, view: View) -> str | None:
+    """Where plates are masked: the route of search that shows the vehicle with its plate painted over."""
+    if view.masked and seen.snapshot_key is not None:
+        return f"{context.settings.public_url.rstrip('/')}/api/detections/{seen.detection_id}/snapshot.jpg"
+    return await _link(context, seen.snapshot_key, view)
 
 
 async def _other(context: Context, body: Mapping[str, Any], view: View) -> dict[str, Any]:
@@ -142,8 +149,10 @@ def _shown(name: str, value: Any, view: View) -> Any:
         return value
     if view.masked and name not in _NO_PLATES and _PLATES.search(name):
         return masking.masked(value)
-    # Reasons of cameras are words of other systems, which may hold an address.
-    return redact(value) if name in _TEXTS else value
+    if name not in _TEXTS:
+        return value
+    # Reasons of cameras are words of other systems, which may hold an address; those of alerts may name a plate.
+    return redact((masking.masked_text(value) or "") if view.masked else value)
 
 
 async def _link(context: Context, key: Any, view: View) -> str | None:

@@ -12,7 +12,7 @@ from functions.alerts.hooks import Hook
 from functions.alerts.watching import Watch
 from functions.shared.access import Role
 from functions.shared.context import Context
-from functions.shared.tables import AuditRow, Hotlist
+from functions.shared.tables import Alert, AuditRow, Hotlist
 from tests.functions.alerts.conftest import add, alerts, change, detection, make_list, sign_in, told
 from tests.functions.serving import Served
 
@@ -333,8 +333,14 @@ async def test_masked_for_roles_that_see_no_plates(served: Served, watch: Watch)
     (made,) = [item for item in (await served.client.get(URL, headers=headers)).json()["items"] if item["entries"]]
     page = (await served.client.get(f"{URL}/{made['id']}/entries", headers=headers)).json()
     assert [item["pattern"] for item in page["items"]] == ["AB*****"]
+    async with served.context.db.transaction() as session:
+        row = await session.get(Alert, name)
+        assert row is not None
+        row.withdrawn_reason, row.note = "the plate is ABC1D28 by now", "looks like ABC-1D28"
+    shown = (await served.client.get(f"/api/alerts/{name}", headers=headers)).json()
+    assert (shown["withdrawn_reason"], shown["note"]) == ("the plate is AB***** by now", "looks like AB******")
     whole = (await served.client.get(f"/api/alerts/{name}")).json()
-    assert whole["plate"] == "ABC1D23"
+    assert (whole["plate"], whole["note"]) == ("ABC1D23", "looks like ABC-1D28")
     assert whole["snapshot_url"].startswith("https://city.example/api/images/")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -16,6 +17,7 @@ from functions.shared.store import FolderStore
 from functions.shared.tables import (
     Alert,
     AuditRow,
+    Camera,
     Correction,
     Detection,
     DoomedImage,
@@ -348,6 +350,41 @@ async def test_every_class_that_is_not_the_buss_is_swept(served: Served) -> None
     from functions.retention.classes import CLASSES
 
     assert {each.name for each in CLASSES if not each.by_itself} - {"images", "audit"} == set(due.ROWS)
+
+
+def test_every_table_is_in_a_class() -> None:
+    """What a room keeps and no class names would be missing from the README, the reports and what a city publishes."""
+    from functions.retention.classes import CLASSES
+    from functions.shared.tables import Table
+
+    # Keys, leases, marks and rules of the platform's own: nothing on anybody.
+    own = {
+        "audit_checkpoints", "audit_head", "doomed_images", "leases", "retention_rules", "signing_keys",
+        "standing_alarms",
+    }  # fmt: skip
+    tables = set(Table.metadata.tables)
+    named = {name for each in CLASSES for name in re.findall(r"`([a-z_]+)`", each.where.partition("store")[0])}
+    assert named - {"EVENTS"} <= tables, "a class names a table that there is none of"
+    assert tables - named == own
+
+
+async def test_a_camera_may_keep_for_a_time_of_its_own(served: Served) -> None:
+    """The days of the register count for what the camera saw, before those of its group; a correction has its own."""
+    await camera(served.context, "gate", "ring")
+    await camera(served.context, "port", "ring")
+    async with served.context.db.transaction() as session:
+        await session.execute(update(Camera).where(Camera.id == "gate").values(retention_days=5))
+    body = {"days": 20, "reason": "decree 3", "group_id": "ring"}
+    assert (await served.client.put("/api/retention/policy/detections", json=body)).status_code == 200
+    row = await passage(served.context, "GAT1A06", 6)
+    await correction(served.context, row, "GAT1A06", "GAT1A06", 6)
+    await passage(served.context, "GAT1A04", 4)
+    await passage(served.context, "POR1A06", 6, camera_id="port")
+    await passage(served.context, "POR1A21", 21, camera_id="port")
+    found = await run(served)
+    assert await plates(served) == ["GAT1A04", "POR1A06"]
+    assert found["report"]["classes"]["detections"]["rows"] == 2
+    assert await count(served, Correction) == 1
 
 
 @both

@@ -17,6 +17,7 @@ from functions.shared.contracts import DetectionRecorded, new_id, now
 from functions.shared.outbox import enqueue
 from functions.shared.store import FolderStore
 from functions.shared.tables import (
+    Alert,
     AuditRow,
     Correction,
     Detection,
@@ -24,8 +25,12 @@ from functions.shared.tables import (
     OutboxMessage,
     PassageObservation,
     ProcessedFrame,
+    ReceivedRead,
+    User,
+    Webhook,
+    WebhookDelivery,
 )
-from tests.functions.retention.conftest import PICTURE, add, alert, both, correction, passage, pictures
+from tests.functions.retention.conftest import PICTURE, add, alert, both, camera, correction, passage, pictures
 from tests.functions.serving import Served
 
 REPORT, ERASE = "/api/privacy/report", "/api/privacy/erase"
@@ -38,7 +43,12 @@ async def everything_on(served: Served, plate: str, twin: str) -> tuple[Detectio
     other = await passage(served.context, twin, 200)
     await correction(served.context, one, plate[:-1] + "0", plate, 3)
     await alert(served.context, one)
+    await hand_on(served, {"detection_id": one.id, "plate": plate, "candidates": [{"text": plate}]})
     at = now()
+    await add(
+        served.context,
+        ReceivedRead(camera_id="gate", external_id="their-7", detection_id=one.id, received_at=at),
+    )
     event = DetectionRecorded(
         camera_id="gate", detection_id=one.id, started_at=at, ended_at=at, final=True, plate=plate, plate_read=plate
     )
@@ -60,6 +70,24 @@ async def everything_on(served: Served, plate: str, twin: str) -> tuple[Detectio
         show = Act("detections.show", other.id, "case 2", {"plates": 1, "plate": twin})
         await audit.record(served.context.vault, session, "joao", show)
     return one, other
+
+
+async def hand_on(served: Served, event: dict[str, Any]) -> str:
+    """A delivery of an event that waits for its receiver; its id."""
+    at, name = now(), new_id()
+    async with served.context.db.read() as session:
+        owner = (await session.scalars(select(User.id))).first()
+    hook = Webhook(
+        id=new_id(), owner_id=owner, name="desk", url_encrypted="x", event_types=[], camera_ids=[], group_ids=[],
+        secret_encrypted="x", created_at=at, updated_at=at,
+    )  # fmt: skip
+    await add(served.context, hook)
+    delivery = WebhookDelivery(
+        id=name, webhook_id=hook.id, event_id=new_id(), type="gtv.alert.withdrawn.v1", source="gt-vision/alerts",
+        camera_id="gate", occurred_at=at, event=event, state="pending", next_at=at, created_at=at,
+    )  # fmt: skip
+    await add(served.context, delivery)
+    return name
 
 
 @both
@@ -112,7 +140,7 @@ async def test_an_erasure_leaves_nothing_and_proves_it(served: Served) -> None:
     found = answer.json()
     assert found["counts"] == {
         "detections": 2, "observations": 4, "corrections": 1, "alerts": 1, "misread": 0, "outbox": 1,
-        "idempotency_keys": 1, "processed_frames": 1, "legal_holds": 0, "pictures": 9,
+        "idempotency_keys": 1, "processed_frames": 1, "legal_holds": 0, "webhook_deliveries": 1, "pictures": 9,
     }  # fmt: skip
     assert set(found["remaining"].values()) == {0}
     assert await places_that_say(served, "ABC1234", "ABC1C34") == []
@@ -126,6 +154,7 @@ async def test_an_erasure_leaves_nothing_and_proves_it(served: Served) -> None:
     async with served.context.db.read() as session:
         row = (await session.scalars(select(AuditRow).where(AuditRow.action == "privacy.erase"))).one()
         answers = (await session.scalars(select(IdempotencyKey))).one()
+        assert (await session.scalars(select(ReceivedRead))).all() == []
     assert row.details["proof_sha256"] == found["proof_sha256"]
     # The act does not write the plate down once more, but who knows it can find the row.
     assert row.subject == subject.audit_name(served.context, "ABC1C34")
@@ -169,6 +198,51 @@ async def test_a_legal_hold_refuses_and_says_which(served: Served) -> None:
     # Of the released hold the plate goes as well.
     assert answer.json()["counts"]["legal_holds"] == 1
     assert await places_that_say(served, "ABC1234", "ABC1C34") == []
+
+
+@both
+async def test_alerts_that_name_the_plate_in_another_way_go_too(served: Served) -> None:
+    """Of a list that asked for it, of a passage that is erased, or withdrawn because the plate was this one after all;
+    the delivery that would tell of that goes, and one of another plate stays."""
+    one = await passage(served.context, "ABC1D23", 1)
+    other = await passage(served.context, "XYZ9A99", 1)
+    entry = {"id": "e", "pattern": "ABC1D23", "match": "fuzzy", "tolerance": 0.6, "distance": 0.3, "twins": True}
+    await alert(served.context, other, plate="ABC1O23", entry=entry)
+    await alert(served.context, other, plate="ABC1Q28", withdrawn_reason="the plate is ABC1D23 by now")
+    await alert(served.context, one, plate="A8C1028")
+    kept = await alert(served.context, other)
+    await hand_on(served, {"plate": "ABC1Q28", "withdrawn_reason": "the plate is ABC1D23 by now"})
+    stays = await hand_on(served, {"plate": "XYZ9A99"})
+    report = (await served.client.post(REPORT, json={"plate": "ABC1D23", **WHY})).json()
+    assert len(report["alerts"]) == 2
+    answer = await served.client.post(ERASE, json={"plate": "ABC1D23", **WHY})
+    assert answer.status_code == 200, answer.text
+    counts = answer.json()["counts"]
+    assert (counts["alerts"], counts["webhook_deliveries"]) == (3, 1)
+    async with served.context.db.read() as session:
+        assert list(await session.scalars(select(Alert.id))) == [kept.id]
+        assert list(await session.scalars(select(WebhookDelivery.id))) == [stays]
+    assert await places_that_say(served, "ABC1D23") == []
+
+
+@both
+async def test_a_hold_on_an_alert_refuses(served: Served) -> None:
+    """By its camera, once its passage is gone; or by the plate of the vehicle that the alert is about."""
+    await camera(served.context, "port")
+    gone = await passage(served.context, "XYZ9A99", 1)
+    entry = {"id": "e", "pattern": "ABC1D23", "match": "fuzzy", "tolerance": 0.6, "distance": 0.3, "twins": True}
+    await alert(served.context, gone, plate="ABC1O23", entry=entry, camera_id="port", detection_id=new_id())
+    for body in ({"camera_id": "port"}, {"plate": "ABC1O23"}):
+        made = await served.client.post(
+            "/api/retention/holds", json={"case_number": "IP 9/2026", "reason": "inquiry", **body}
+        )
+        assert made.status_code == 201, made.text
+        answer = await served.client.post(ERASE, json={"plate": "ABC1D23", **WHY})
+        assert answer.status_code == 409, answer.text
+        assert answer.json()["error"]["details"]["holds"] == [made.json()["id"]]
+        release = f"/api/retention/holds/{made.json()['id']}/release"
+        assert (await served.client.post(release, json={"reason": "closed"})).status_code == 200
+    assert (await served.client.post(ERASE, json={"plate": "ABC1D23", **WHY})).json()["counts"]["alerts"] == 1
 
 
 @both

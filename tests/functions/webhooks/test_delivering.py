@@ -212,12 +212,15 @@ class TestMasked:
             at = now()
             status = CameraStatus(camera_id="cam-n", state=CameraState.ONLINE, since=at, updated_at=at)
             message = CameraStatusChanged(camera_id="cam-n", status=status)
-            await desk.tell(message, plate=PLATE, snapshot_key="vehicles/a.jpg", **extra)
+            words = {"withdrawn_reason": f"the plate is {PLATE} by now", "note": f"it was {PLATE}"}
+            await desk.tell(message, plate=PLATE, snapshot_key="vehicles/a.jpg", **extra, **words)
             await desk.send()
             detection, other = sorted(hooks.received, key=lambda got: b"recorded" not in got.body)
         data = json.loads(detection.body)["data"]
         assert (data["plate"], data["plate_read"], data["candidates"]) == ("BR*****", "BR*****", [])
-        assert (data["snapshot_url"], data["plate_snapshot_url"]) == (None, None)
+        # As search has it: the route that shows the vehicle with its plate painted over.
+        picture = f"{settings.public_url.rstrip('/')}/api/detections/{data['id']}/snapshot.jpg"
+        assert (data["masked"], data["snapshot_url"], data["plate_snapshot_url"]) == (True, picture, None)
         for got in (detection, other):
             assert PLATE not in got.body.decode()
             assert "BRA" not in got.body.decode()

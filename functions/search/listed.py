@@ -1,0 +1,123 @@
+"""The plates of hotlists, as a filter of detections: by the entries as they are now, matched as alerts match them.
+
+Exact entries are joined in the database, hundreds of thousands if need be. What wildcards and fuzzy ones may mean is
+looked up among the plates that are stored, by indexes, and then matched.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from functions.search import fuzzy, repository, repository_lists
+from functions.search.filters import Filters, Listed
+from functions.search.looking import Look, require_unmasked
+from functions.search.plates import PlateTest
+from functions.search.repository_lists import Pattern
+from functions.search.schemas import PlateQuery
+from functions.shared.access import ACCESS
+from functions.shared.context import Context
+from functions.shared.errors import Forbidden, InvalidInput, NotFound
+from functions.shared.plates import distance, twins
+from functions.shared.tables import CLONED_LIST, Hotlist
+from functions.shared.tokens import Principal
+
+MOST_PATTERNS = 500
+# Stored plates that patterns may be held against, and that may match them.
+MOST_LOOKED_AT, MOST_FOUND = 50_000, 10_000
+_ANY = re.compile(r"[*?]")
+# A twin differs in the fifth character of seven alone: what stands before it, and behind it, is the same.
+_BEFORE, _BEHIND = 4, 2
+
+
+async def narrowed(context: Context, session: AsyncSession, query: PlateQuery, filters: Filters, look: Look) -> Filters:
+    """The filters with what `hotlist_id` asks for. Raises NotFound for a list that is none of theirs, Forbidden, and
+    InvalidInput for lists whose patterns are too many."""
+    wanted = sorted(set(query.hotlist_id))
+    if not wanted:
+        return filters
+    _require_access(look.who)
+    require_unmasked(context, look, "a list may hold patterns, by which they could be told")
+    lists = await repository_lists.lists(session, look.who.scope, wanted)
+    if len(lists) < len(wanted):
+        missing = sorted(set(wanted) - {row.id for row in lists})
+        raise NotFound("there is no such list", hotlist_id=missing[0])
+    by_alert = tuple(row.id for row in lists if row.id == CLONED_LIST)
+    ids = tuple(row.id for row in lists if row.id != CLONED_LIST)
+    twinned = tuple(row.id for row in lists if row.id != CLONED_LIST and row.twins)
+    return replace(filters, listed=Listed(ids, twinned, await _by_patterns(session, filters, lists), by_alert))
+
+
+def _require_access(who: Principal) -> None:
+    """Who may not read lists learns nothing of them here either."""
+    rule = ACCESS["GET /api/hotlists/{hotlist_id}"]
+    assert rule is not None
+    if who.role not in rule.roles or (who.permissions is not None and rule.permission not in who.permissions):
+        raise Forbidden(f"hotlist_id: reading lists is not yours: {rule.permission}", field="hotlist_id")
+
+
+async def _by_patterns(session: AsyncSession, filters: Filters, lists: Iterable[Hotlist]) -> tuple[str, ...]:
+    """The plates that are stored, in the time that is asked for, and match a wildcard or a fuzzy entry."""
+    found: set[str] = set()
+    for row in lists:
+        patterns = await repository_lists.patterns(session, row, MOST_PATTERNS + 1)
+        if len(patterns) > MOST_PATTERNS:
+            raise InvalidInput(
+                f"hotlist_id: the list has more than {MOST_PATTERNS} wildcards and fuzzy entries; ask for its alerts",
+                field="hotlist_id",
+            )  # fmt: skip
+        for pattern in patterns:
+            plates = await _candidates(session, filters, pattern, with_twins=row.twins)
+            found |= {plate for plate in plates if matches(pattern, plate, with_twins=row.twins)}
+            if len(found) > MOST_FOUND:
+                raise InvalidInput("hotlist_id: too many plates match the list; narrow the time", field="hotlist_id")
+    return tuple(sorted(found))
+
+
+async def _candidates(session: AsyncSession, filters: Filters, pattern: Pattern, *, with_twins: bool) -> set[str]:
+    if pattern.match == "fuzzy":
+        found: set[str] = set()
+        for text in (pattern.text, *(twins(pattern.text) if with_twins else ())):
+            found.update(await repository.plates_folded(session, fuzzy.neighbours(text), filters))
+        return found
+    plates = await repository_lists.plates(session, filters, _ends(pattern.text, with_twins), MOST_LOOKED_AT + 1)
+    if len(plates) > MOST_LOOKED_AT:
+        raise InvalidInput("hotlist_id: a wildcard of the list is too broad; narrow the time", field="hotlist_id")
+    return set(plates)
+
+
+def _ends(text: str, with_twins: bool) -> PlateTest:
+    """What is literal at one end of a wildcard, as a range of an index."""
+    parts = _ANY.split(text)
+    head, tail = parts[0], parts[-1]
+    if with_twins:
+        head, tail = head[:_BEFORE], tail[-_BEHIND:]
+    return PlateTest(prefix=head or None) if len(head) >= len(tail) else PlateTest(suffix=tail)
+
+
+def matches(pattern: Pattern, plate: str, *, with_twins: bool) -> bool:
+    """Whether a plate, or (`with_twins`) its twin, is what an entry means.
+
+    >>> wild = Pattern("ABC1C*", "wildcard", 0.0)
+    >>> matches(wild, "ABC1C34", with_twins=False), matches(wild, "ABC1234", with_twins=False)
+    (True, False)
+    >>> matches(wild, "ABC1234", with_twins=True)
+    True
+    """
+    return any(_matches(pattern, text) for text in _meant(plate, with_twins))
+
+
+def _meant(plate: str, with_twins: bool) -> Iterator[str]:
+    yield plate
+    if with_twins:
+        yield from twins(plate)
+
+
+def _matches(pattern: Pattern, plate: str) -> bool:
+    if pattern.match == "fuzzy":
+        return distance(pattern.text, plate) <= pattern.tolerance
+    parts = {"*": ".*", "?": "."}
+    return re.fullmatch("".join(parts.get(char) or re.escape(char) for char in pattern.text), plate) is not None
