@@ -11,13 +11,13 @@ from typing import Any
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from functions.shared import logs, lookups, sqlite
 from functions.shared.config import FunctionSettings
-from functions.shared.errors import DatabaseUnavailable, Misconfigured, StorageFull
+from functions.shared.errors import DatabaseUnavailable, InvalidInput, Misconfigured, StorageFull
 
 log = logs.get("db")
 MIGRATIONS = Path(__file__).resolve().parents[2] / "infra" / "migrations"
@@ -75,6 +75,10 @@ class Database:
                 yield session
         except IntegrityError:
             raise
+        except (DataError, UnicodeEncodeError, OverflowError) as error:
+            # The last net: rooms name the field. PostgreSQL takes no NUL, no database half of a surrogate pair.
+            log.warning("not_storable", kind=type(error).__name__)
+            raise InvalidInput("a text or number is none that can be stored or looked for") from error
         except (TimeoutError, SQLAlchemyError, OSError) as error:
             raise translate(error) from error
 
