@@ -89,6 +89,7 @@ Secret = Annotated[
     AfterValidator(_secret),
     Field(description="whsec_ and 24 to 64 bytes in base64 (default: made here)", json_schema_extra=_SECRET),
 ]
+DeliveryIds = Annotated[list[Annotated[str, Field(pattern=ID)]], Field(min_length=1, max_length=500)]
 Moment = Annotated[AwareDatetime, AfterValidator(_sane), Field(json_schema_extra=MOMENT_2000)]
 
 
@@ -248,9 +249,7 @@ class ReplayRequest(BaseModel):
         },
     )
 
-    delivery_ids: list[Annotated[str, Field(pattern=ID)]] | SkipJsonSchema[None] = Field(
-        None, min_length=1, max_length=500
-    )
+    delivery_ids: DeliveryIds | SkipJsonSchema[None] = None
     start: Moment | SkipJsonSchema[None] = Field(
         None, alias="from", description="events that happened at or after this time"
     )

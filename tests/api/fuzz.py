@@ -9,6 +9,7 @@ What it finds it prints with a curl command that shows it again.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -23,7 +24,7 @@ from functions.shared import logs
 from functions.shared.access import Role
 from tests.api.served import Platform, platform
 from tests.support.nats import NatsServer
-from tests.support.postgres import migrate
+from tests.support.postgres import Postgres, migrate
 
 ROOT = Path(__file__).resolve().parents[2]
 # The check `positive_data_acceptance` wants each request that fits the schema to be done. These have rules that a JSON
@@ -154,6 +155,7 @@ def main() -> int:
     parser.add_argument("--role", choices=["nobody", *(role.value for role in Role)], help="default: nobody and all")
     parser.add_argument("--path", help="operations of this path alone")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--postgres", action="store_true", help="on PostgreSQL instead of SQLite")
     parser.add_argument("--examples", type=int, default=60, help="of each operation and run")
     chosen = parser.parse_args()
     roles = [None, *Role] if chosen.role is None else [Role.of(chosen.role) if chosen.role != "nobody" else None]
@@ -161,11 +163,15 @@ def main() -> int:
     narrowed = ["--include-path", chosen.path, "--phases", "examples,coverage,fuzzing"] if chosen.path else []
     logs.configure("ERROR", "console")
     sent, failed, seed = 0, 0, chosen.seed
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        database = f"sqlite+aiosqlite:///{folder / 'api.db'}"
-        migrate(database)
-        with NatsServer(folder / "nats") as nats, platform(folder, database, nats) as served:
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        if chosen.postgres:
+            database = stack.enter_context(Postgres()).fresh_database(migrated=True)
+        else:
+            database = f"sqlite+aiosqlite:///{folder / 'api.db'}"
+            migrate(database)
+        nats = stack.enter_context(NatsServer(folder / "nats"))
+        with platform(folder, database, nats) as served:
             while sent < chosen.cases:
                 for role in roles:
                     arguments = ("--seed", str(seed), "--max-examples", str(chosen.examples), *narrowed)
