@@ -48,8 +48,16 @@ class Hook(NamedTuple):
         return json.dumps(filled, ensure_ascii=False).encode()
 
 
-def require_known(body: Any, depth: int = 0) -> None:
-    """Raises InvalidInput for a body that names what no alert has, or is nested too deep."""
+def require_known(body: Mapping[str, Any] | None) -> None:
+    """Raises InvalidInput for a body that names what no alert has, is nested too deep, or could not be sent as JSON."""
+    _require_known(body, 0)
+    try:
+        json.dumps(body, ensure_ascii=False, allow_nan=False).encode()
+    except ValueError:
+        raise InvalidInput("hook.body: holds a number or character that JSON cannot", field="hook.body") from None
+
+
+def _require_known(body: Any, depth: int) -> None:
     if depth > _DEPTH:
         raise InvalidInput(f"hook.body: nested deeper than {_DEPTH}", field="hook.body")
     if isinstance(body, str):
@@ -58,10 +66,10 @@ def require_known(body: Any, depth: int = 0) -> None:
             raise InvalidInput(f"hook.body: knows no {{{unknown[0]}}}, but {', '.join(FIELDS)}", field="hook.body")
     elif isinstance(body, dict):
         for value in body.values():
-            require_known(value, depth + 1)
+            _require_known(value, depth + 1)
     elif isinstance(body, list):
         for value in body:
-            require_known(value, depth + 1)
+            _require_known(value, depth + 1)
 
 
 def _filled(part: Any, facts: Mapping[str, Any]) -> Any:

@@ -7,8 +7,11 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic.config import JsonDict
+from pydantic.json_schema import SkipJsonSchema
 
 from functions.shared.contracts import CAMERA_ID
+from functions.shared.shapes import LINE, LINE_OR_NONE, MOMENT, URL, Flag
 
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
 _MAIL = re.compile(r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$")
@@ -55,18 +58,31 @@ def _of_time(text: str) -> str:
     return text
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_sane)]
+Moment = Annotated[AwareDatetime, AfterValidator(_sane), Field(json_schema_extra=MOMENT)]
 Line = AfterValidator(_clean)
-Name = Annotated[str, Field(min_length=1, max_length=120), Line, AfterValidator(_not_empty)]
-Owner = Annotated[str, Field(max_length=120, description="who answers for the list: a person, an office"), Line]
-Reason = Annotated[str, Field(max_length=500, description="why: a case number or text; shown with each alert"), Line]
-Note = Annotated[str, Field(max_length=500), Line]
+Name = Annotated[
+    str, Field(min_length=1, max_length=120, examples=["Stolen"], json_schema_extra=LINE), Line,
+    AfterValidator(_not_empty),
+]  # fmt: skip
+Owner = Annotated[
+    str, Line,
+    Field(max_length=120, description="who answers for the list: a person, an office", json_schema_extra=LINE_OR_NONE),
+]  # fmt: skip
+Reason = Annotated[
+    str, Line,
+    Field(max_length=500, description="why: a case number or text; shown with each alert",
+          json_schema_extra=LINE_OR_NONE),
+]  # fmt: skip
+Note = Annotated[str, Field(max_length=500, json_schema_extra=LINE_OR_NONE), Line]
+_MAILBOX: JsonDict = {"maxLength": 254, "pattern": _MAIL.pattern, "examples": ["desk@city.example"]}
+# It needs one letter or digit of its own at least; what else a kind of entry asks for is said in the answer.
+_PATTERN: JsonDict = {"pattern": r"^[^\x00-\x1f\x7f]*[A-Za-z0-9][^\x00-\x1f\x7f]*$", "examples": ["ABC1D23"]}
 Kind = Literal["watch", "allow", "cloned"]
 Match = Literal["exact", "wildcard", "fuzzy"]
 Direction = Literal["towards", "away", "left", "right"]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 Priority = Annotated[
-    int | Literal["info", "low", "normal", "high", "critical"],
+    Annotated[int, Field(ge=0, le=100)] | Literal["info", "low", "normal", "high", "critical"],
     Field(
         description="0 to 100, or info (10), low (25), normal (50), high (75), critical (90)",
         union_mode="left_to_right",
@@ -80,7 +96,10 @@ Groups = Annotated[
 Clock = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$", examples=["22:00"]), AfterValidator(_of_time)]
 Tolerance = Annotated[float, Field(ge=0, le=2, description="how far a plate may be away: see the README")]
 Length = Annotated[str, Field(pattern=r"^([1-9]|10)$")]
-Mails = Annotated[list[Annotated[str, AfterValidator(_mail)]], Field(max_length=50), AfterValidator(_once)]
+Mails = Annotated[
+    list[Annotated[str, Field(json_schema_extra=_MAILBOX), AfterValidator(_mail)]], Field(max_length=50),
+    AfterValidator(_once),
+]  # fmt: skip
 HotlistId = Annotated[str, Field(pattern=r"^([0-9a-f]{32}|cloned)$")]
 
 
@@ -100,7 +119,10 @@ class Hours(Body):
 class HookIn(Body):
     """An address that gets a POST of JSON. Neither is given back: pagers take their keys in them."""
 
-    url: SecretStr = Field(description="https://..., or within GTV_WEBHOOK_ALLOWED_NETWORKS", max_length=2000)
+    url: SecretStr = Field(
+        description="https://..., or within GTV_WEBHOOK_ALLOWED_NETWORKS", max_length=2000,
+        examples=["https://pager.example.org/alert"], json_schema_extra=URL,
+    )  # fmt: skip
     body: dict[str, Any] | None = Field(
         None, description="JSON in whose texts {plate}, {list} and such are replaced; null: an object of all fields"
     )
@@ -126,13 +148,13 @@ class _Facts(Body):
     owner: Owner = ""
     reason: Reason = ""
     priority: Priority = 50
-    enabled: bool = True
+    enabled: Flag = True
     valid_from: Moment | None = None
     valid_until: Moment | None = None
     hours: HoursList = []
     group_ids: Groups = None
     directions: Directions = []
-    twins: bool = Field(True, description="a plate of the old numbering also means its Mercosul twin, and the reverse")
+    twins: Flag = Field(True, description="a plate of the old numbering also means its Mercosul twin, and the reverse")
     tolerances: Tolerances = {}
     escalate_after_min: Escalation | None = None
     emails: Mails = []
@@ -143,8 +165,6 @@ class _Facts(Body):
     def _in_order(self) -> Self:
         if self.valid_from and self.valid_until and self.valid_from >= self.valid_until:
             raise ValueError("valid_until must lie after valid_from")
-        if isinstance(self.priority, int) and not 0 <= self.priority <= 100:
-            raise ValueError("priority must be 0 to 100")
         return self
 
 
@@ -158,7 +178,7 @@ class HotlistCreate(_Facts):
 class HotlistUpdate(_Facts):
     """What shall change; fields that are absent stay. `hook` null takes the hook out."""
 
-    name: Name | None = None
+    name: Name | SkipJsonSchema[None] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -212,8 +232,11 @@ class HotlistQuery(Body):
 class EntryIn(Body):
     pattern: Annotated[
         str,
-        Field(min_length=1, max_length=40, description="a plate; in a wildcard * stands for any characters, ? for one"),
-    ]
+        Field(
+            min_length=1, max_length=40, description="a plate; in a wildcard * stands for any characters, ? for one",
+            json_schema_extra=_PATTERN,
+        ),
+    ]  # fmt: skip
     match: Match | None = Field(None, description="absent: wildcard where it holds * or ?, else exact")
     tolerance: Tolerance | None = Field(None, description="of a fuzzy entry; absent: the list's for its length")
     note: Note | None = None

@@ -13,15 +13,27 @@ from functions.auth.routing import router
 from functions.shared import logs
 from functions.shared.context import Context
 from functions.shared.errors import GTVisionError, NotFound, Unavailable
+from functions.shared.openapi import may_answer
 from functions.shared.web import Ctx
 
 log = logs.get("auth.oidc")
 COOKIE, PATH = "gtv_oidc", "/api/auth/oidc"
 # Where the console takes over: it changes the fresh cookies for a session of its own, or says why there is none.
+# What a provider adds to our address. All of it is read as it came: a provider may add more.
+_BACK = {
+    "parameters": [
+        {"name": name, "in": "query", "required": False, "schema": {"type": "string"}, "description": said}
+        for name, said in (
+            ("code", "the provider's, to be changed for who it is"),
+            ("state", "what `start` sent along"),
+            ("error", "why the provider let nobody in"),
+        )
+    ]
+}
 ENTERED, REFUSED = "/#/oidc", "/#/oidc-refused"
 
 
-@router.get("/oidc/start", status_code=302, response_class=RedirectResponse)
+@router.get("/oidc/start", status_code=302, response_class=RedirectResponse, responses=may_answer(404))
 async def start(request: Request, context: Ctx) -> RedirectResponse:
     """Go to the OpenID provider to sign in there."""
     try:
@@ -37,7 +49,9 @@ async def start(request: Request, context: Ctx) -> RedirectResponse:
     return answer
 
 
-@router.get("/oidc/callback", status_code=302, response_class=RedirectResponse)
+@router.get(
+    "/oidc/callback", status_code=302, response_class=RedirectResponse, responses=may_answer(404), openapi_extra=_BACK
+)
 async def callback(request: Request, context: Ctx) -> RedirectResponse:
     """Back from the OpenID provider: signed in by cookies, and on to the console."""
     answer = await _entered(request, context)

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, St
 
 from functions.auth.passwords import MAX_LENGTH
 from functions.shared.access import PERMISSIONS
+from functions.shared.shapes import Flag
 from functions.shared.tables import User
 
 RoleName = Literal["admin", "operator", "viewer", "integrator"]
@@ -70,7 +71,7 @@ class PasswordChange(Body):
 
 
 class KeyRotation(Body):
-    revoke_old: bool = Field(False, description="the old keys verify no more: everybody has to sign in anew")
+    revoke_old: Flag = Field(False, description="the old keys verify no more: everybody has to sign in anew")
 
 
 class UserCreate(Body):
@@ -89,7 +90,7 @@ class UserUpdate(Body):
 
     full_name: Name | None = Field(None, max_length=120)
     role: RoleName | None = None
-    disabled: bool | None = Field(None, description="false also lets in an account that was locked for want of use")
+    disabled: Flag | None = Field(None, description="false also lets in an account that was locked for want of use")
     password: Password | None = None
     sign_in: SignInKind | None = None
     groups: GroupIds | None = Field(None, description=GROUPS)

@@ -7,12 +7,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, SecretStr
 
 from functions.cameras.fields import Body
+from functions.shared.shapes import Flag
 
 
 class OnvifRequest(Body):
     host: str = Field(pattern=r"^[A-Za-z0-9.:_\[\]-]{1,253}$", description="name or address of the device")
     port: int = Field(80, ge=1, le=65_535)
-    tls: bool = Field(False, description="ask by https; the device's certificate is not checked")
+    tls: Flag = Field(False, description="ask by https; the device's certificate is not checked")
     user: str = Field("", max_length=128)
     password: SecretStr = Field(SecretStr(""), max_length=256)
 
@@ -52,7 +53,7 @@ Port = Annotated[int, Field(ge=1, le=65_535)]
 class DiscoverRequest(Body):
     """Where to look. Ranges are asked address by address, since multicast does not cross routers and VLANs."""
 
-    multicast: bool = Field(True, description="WS-Discovery in the networks that the function's machine is in")
+    multicast: Flag = Field(True, description="WS-Discovery in the networks that the function's machine is in")
     ranges: list[Annotated[str, Field(max_length=90)]] = Field(
         [], max_length=32, description="networks, ranges and addresses; 1024 addresses at the most in all",
         examples=[["10.20.0.0/24", "10.20.1.10-10.20.1.60", "10.20.2.7"]],

@@ -38,6 +38,7 @@ from functions.cameras.fields import (
 )
 from functions.shared.contracts import CameraStatus
 from functions.shared.formats import DEFAULT
+from functions.shared.shapes import Flag
 
 State = Literal["provisioning", "online", "degraded", "offline", "disabled", "unknown"]
 
@@ -57,7 +58,7 @@ class CameraCreate(Body):
         description="rtsp:// or rtsps://, with user and password where the camera asks", examples=[RTSP_EXAMPLE],
         json_schema_extra=RTSP,
     )  # fmt: skip
-    enabled: bool = True
+    enabled: Flag = True
     group_id: Group | None = None
     location: Location | None = None
     latitude: Latitude | None = None
@@ -67,7 +68,7 @@ class CameraCreate(Body):
     model: Vendor | None = None
     tags: Tags = None
     sample_fps: Fps = 1.0
-    motion_gate: bool = True
+    motion_gate: Flag = True
     motion_threshold: Share = Field(0.0005, description="share of the picture that must change")
     jpeg_quality: Quality | None = None
     max_side: Side | None = None
@@ -85,7 +86,7 @@ class CameraUpdate(Body):
 
     name: Name | SkipJsonSchema[None] = None
     rtsp_url: Annotated[SecretStr, Field(json_schema_extra=RTSP)] | SkipJsonSchema[None] = None
-    enabled: bool | SkipJsonSchema[None] = None
+    enabled: Flag | SkipJsonSchema[None] = None
     group_id: Group | None = None
     location: Location | None = None
     latitude: Latitude | None = None
@@ -95,7 +96,7 @@ class CameraUpdate(Body):
     model: Vendor | None = None
     tags: Tags = None
     sample_fps: Fps | SkipJsonSchema[None] = None
-    motion_gate: bool | SkipJsonSchema[None] = None
+    motion_gate: Flag | SkipJsonSchema[None] = None
     motion_threshold: Share | SkipJsonSchema[None] = None
     jpeg_quality: Quality | None = None
     max_side: Side | None = None

@@ -20,9 +20,15 @@ from functions.ingest.reads_shapes import Format
 from functions.shared.contracts import CAMERA_ID
 from functions.shared.errors import InvalidInput
 from functions.shared.idempotency import OPENAPI, Answer, attempt_of, once
+from functions.shared.shapes import LINE
 from functions.shared.web import Ctx, Who
 
 _OBJECT = {"schema": {"type": "object"}}
+_OBJECTS = {"type": "array", "items": {"type": "object"}}
+_EXAMPLE = {
+    "specversion": "1.0", "id": "4711", "source": "/toll/7", "type": "org.example.read",
+    "time": "2024-05-04T12:00:00Z", "data": {"camera_id": "gate", "plate": "ABC1D23", "confidence": 0.97},
+}  # fmt: skip
 _FORM = {
     "type": "object",
     "required": ["json"],
@@ -34,9 +40,9 @@ READS_BODY = {
         "description": "a webhook of Plate Recognizer (JSON, or a form with `json` and `upload`) or Rekor Scout, or "
         "CloudEvents (structured, a batch, or binary with ce- headers)",
         "content": {
-            "application/json": {"schema": {}},
+            "application/json": {"schema": {"anyOf": [{"type": "object"}, _OBJECTS]}, "example": _EXAMPLE},
             "application/cloudevents+json": _OBJECT,
-            "application/cloudevents-batch+json": {"schema": {"type": "array", "items": {"type": "object"}}},
+            "application/cloudevents-batch+json": {"schema": _OBJECTS},
             "multipart/form-data": {"schema": _FORM},
         },
     }
@@ -50,7 +56,13 @@ def _alias(text: str) -> str:
     return text
 
 
-Alias = Annotated[str, Field(min_length=1, max_length=128, description="as the sender names the camera")]
+Alias = Annotated[
+    str,
+    Field(
+        min_length=1, max_length=128, description="as the sender names the camera", examples=["agent-7:1000"],
+        json_schema_extra=LINE,
+    ),
+]  # fmt: skip
 
 
 class ReadView(BaseModel):
@@ -74,7 +86,7 @@ class AliasCreate(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     alias: Annotated[Alias, AfterValidator(_alias)]
-    camera_id: str = Field(pattern=CAMERA_ID)
+    camera_id: str = Field(pattern=CAMERA_ID, description="a camera that is there", examples=["gate"])
 
 
 class AliasView(BaseModel):

@@ -36,6 +36,7 @@ from functions.retention.schemas import (
 )
 from functions.shared.contracts import CAMERA_ID
 from functions.shared.idempotency import OPENAPI, attempt_of
+from functions.shared.openapi import may_answer
 from functions.shared.tokens import Principal
 from functions.shared.web import Ctx, Startup, Who, Worker, create_app
 
@@ -48,7 +49,13 @@ def everything(who: Who) -> Principal:
 # Administrators of some groups alone may not: retention, erasure and the log concern all cameras.
 Admin = Annotated[Principal, Depends(everything)]
 RowId = Annotated[str, Path(pattern=r"^[0-9a-f]{32}$")]
-ClassName = Annotated[str, Path(pattern=r"^[a-z_]{1,32}$")]
+ClassName = Annotated[
+    str,
+    Path(
+        pattern=r"^[a-z_]{1,32}$", description="a class of data: `name` of the policy",
+        examples=["detections"],
+    ),
+]  # fmt: skip
 _LINES: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/x-ndjson": {}}, "description": "JSON lines: a head, a row each, an end"}
 }
@@ -150,12 +157,12 @@ async def audit(query: Annotated[AuditQuery, Query()], context: Ctx, who: Admin)
     return await audit_log.page(context, who, query)
 
 
-@router.get("/auth/audit/export", response_class=StreamingResponse, responses=_LINES)
+@router.get("/auth/audit/export", response_class=StreamingResponse, responses={**_LINES, **may_answer(404)})
 async def export(
     context: Ctx,
     who: Admin,
-    from_seq: Annotated[int, Query(ge=1, lt=1 << 62)] = 1,
-    until: Annotated[int | None, Query(ge=1, lt=1 << 62)] = None,
+    from_seq: Annotated[int, Query(ge=1, lt=1 << 62, description="the first row that is wanted, by its number")] = 1,
+    until: Annotated[int | None, Query(ge=1, lt=1 << 62, description="the last one; absent: the log's end")] = None,
 ) -> StreamingResponse:
     """The log as JSON lines, which `gtvision audit verify --file` proves without this server."""
     lines = await audit_log.export(context, who, from_seq, until)

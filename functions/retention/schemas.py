@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from functions.shared.contracts import CAMERA_ID
+from functions.shared.shapes import MOMENT, PLATE, Flag
 
 LONGEST_PLATE = 10
 MAX_DAYS = 36_500
@@ -24,21 +25,15 @@ def _trimmed(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
-def _printable(text: str) -> str:
-    """No database keeps NUL or half a surrogate pair; a line break in a reason is of no use."""
-    if not text.isprintable():
-        raise ValueError("holds a control character")
-    return text
-
-
-Printable = AfterValidator(_printable)
-Moment = Annotated[AwareDatetime, AfterValidator(_sane)]
+Moment = Annotated[AwareDatetime, AfterValidator(_sane), Field(json_schema_extra=MOMENT)]
 RowId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Reason = Annotated[
     str, BeforeValidator(_trimmed), Printable,
     Field(min_length=3, max_length=500, description="why: a case number or a sentence; it is kept in the audit log"),
 ]  # fmt: skip
-PlateText = Annotated[str, Field(max_length=40, description="a whole plate; separators and case do not matter")]
+PlateText = Annotated[
+    str, Field(max_length=40, description="a whole plate; separators and case do not matter", json_schema_extra=PLATE)
+]
 
 
 class Body(BaseModel):
@@ -77,7 +72,21 @@ class PolicyChange(Body):
 class HoldCreate(Body):
     """Passages that meet every criterion given are kept, rows and pictures, whatever their age."""
 
+<<<<<<< HEAD
     case_number: Annotated[str, BeforeValidator(_trimmed), Printable, Field(min_length=1, max_length=120)]
+=======
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}}
+                for name in ("plate", "camera_id", "detection_id", "seen_from", "seen_to")
+            ],
+            "examples": [{"case_number": "2026/0042", "reason": "asked for by the court", "plate": "ABC1D23"}],
+        }
+    )
+
+    case_number: Annotated[str, BeforeValidator(_trimmed), Field(min_length=1, max_length=120)]
+>>>>>>> fix-api
     reason: Reason
     plate: PlateText | None = Field(None, description="and its twin in the other numbering")
     camera_id: str | None = Field(None, pattern=CAMERA_ID)
@@ -130,13 +139,13 @@ class Release(Body):
 
 
 class RunStart(Body):
-    dry_run: bool = Field(False, description="count what is due and delete nothing")
+    dry_run: Flag = Field(False, description="count what is due and delete nothing")
 
 
 class ReconcileStart(Body):
     days: int | None = Field(None, ge=1, le=MAX_DAYS, description="only the last so many days; null: all there is")
-    delete_orphans: bool = Field(False, description="delete pictures that no row names")
-    forget_missing: bool = Field(False, description="let rows name no picture any more that is not in the store")
+    delete_orphans: Flag = Field(False, description="delete pictures that no row names")
+    forget_missing: Flag = Field(False, description="let rows name no picture any more that is not in the store")
 
 
 RunKind = Literal["run", "reconcile", "erase"]
@@ -171,7 +180,7 @@ class SubjectRequest(Body):
 
 
 class EraseRequest(SubjectRequest):
-    dry_run: bool = Field(False, description="count what would be erased and change nothing")
+    dry_run: Flag = Field(False, description="count what would be erased and change nothing")
 
 
 class Picture(BaseModel):
@@ -245,6 +254,7 @@ class VerifyRequest(Body):
     noted: str | None = Field(
         None,
         max_length=100,
+        pattern=r"^[0-9]{1,18}:[0-9a-f]{64}$",
         description="the log's end as noted earlier, SEQ:HASH: it must still pass through it",
     )
 

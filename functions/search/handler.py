@@ -102,7 +102,7 @@ async def detection(
 @router.get("/detections/{detection_id}/evidence.pdf", response_class=Response, responses=_PDF)
 async def detection_evidence(
     detection_id: str, context: Ctx, who: Who, query: Annotated[EvidenceQuery, Query()],
-    accept_language: Annotated[str, Header()] = "",
+    accept_language: Annotated[str, Header(description="the document's language, where `lang` is absent")] = "",
 ) -> Response:  # fmt: skip
     """One sighting as a document: pictures, readings, hashes and chain of custody."""
     language = query.lang or ("en" if re.match(r"\s*en\b", accept_language, re.IGNORECASE) else "pt-BR")

@@ -104,7 +104,7 @@ class StatsQuery(BaseModel):
     group_id: list[Annotated[str, Field(pattern=CAMERA_ID)]] = Field(default=[], max_length=200)
     type: list[VehicleType] = Field(default=[], max_length=len(get_args(VehicleType)))
     color: list[VehicleColor] = Field(default=[], max_length=len(get_args(VehicleColor)))
-    direction: list[Direction] = Field(default=[], max_length=len(get_args(Direction)))
+    direction: list[Direction] = Field(default=[], max_length=len(get_args(Direction)), description="of travel")
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 from functions.shared.contracts import CAMERA_ID, Candidate
 from functions.shared.formats import NAMES
 from functions.shared.inference import VehicleColor, VehicleType
+from functions.shared.shapes import MOMENT
 
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
 
@@ -21,7 +22,7 @@ def _sane(at: datetime) -> datetime:
     return at.astimezone(UTC)
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_sane)]
+Moment = Annotated[AwareDatetime, AfterValidator(_sane), Field(json_schema_extra=MOMENT)]
 CameraIds = Annotated[
     list[Annotated[str, Field(pattern=CAMERA_ID)]],
     Field(max_length=200, description="one camera or more (repeat it)"),

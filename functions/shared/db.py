@@ -11,13 +11,13 @@ from typing import Any
 
 from sqlalchemy import event, text
 from sqlalchemy.engine import Connection, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DataError, DBAPIError, IntegrityError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, create_async_engine
 
 from functions.shared import logs, lookups, sqlite
 from functions.shared.config import FunctionSettings
-from functions.shared.errors import DatabaseUnavailable, Misconfigured, StorageFull
+from functions.shared.errors import DatabaseUnavailable, InvalidInput, Misconfigured, StorageFull
 
 log = logs.get("db")
 MIGRATIONS = Path(__file__).resolve().parents[2] / "infra" / "migrations"
@@ -75,8 +75,10 @@ class Database:
                 yield session
         except IntegrityError:
             raise
+        except (UnicodeEncodeError, OverflowError) as error:
+            raise _not_storable(error) from error
         except (TimeoutError, SQLAlchemyError, OSError) as error:
-            raise translate(error) from error
+            raise (_not_storable(error) if _of_the_asker(error) else translate(error)) from error
 
     async def check(self) -> None:
         """Raises DatabaseUnavailable when the database does not answer."""
@@ -107,6 +109,24 @@ class Database:
 
     async def close(self) -> None:
         await self.engine.dispose()
+
+
+def _of_the_asker(error: BaseException) -> bool:
+    """Whether a value was wrong and not the database: PostgreSQL's class 22, or what its driver could not encode."""
+    cause = getattr(error, "orig", None)
+    state = str(getattr(cause, "sqlstate", None) or "")
+    return (
+        isinstance(error, DataError)
+        or state.startswith("22")
+        or isinstance(getattr(cause, "__cause__", None), ValueError)
+    )
+
+
+def _not_storable(error: BaseException) -> InvalidInput:
+    """The last net, since rooms name the field: PostgreSQL takes no NUL, no database half of a surrogate pair or a
+    number of more than 64 bits. Drivers quote the value, which must reach no log."""
+    log.warning("not_storable", kind=type(error).__name__)
+    return InvalidInput("a text or number is none that can be stored or looked for")
 
 
 def translate(error: BaseException) -> DatabaseUnavailable | StorageFull | Misconfigured:

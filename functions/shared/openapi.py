@@ -28,6 +28,8 @@ _OURS = ("HTTPValidationError", "ValidationError")
 _BINARY = {"type": "string", "format": "binary"}
 # The table of access with paths as OpenAPI has them, which knows no converters (`{key:path}`).
 RULES = {re.sub(r":[a-z]+\}", "}", name): rule for name, rule in ACCESS.items()}
+# Headers have no case, and some rooms leave the name to the framework.
+_SHAPES = {name.lower(): shape for name, shape in texts.SHAPES.items()}
 _FILES = {".jpg": "image/jpeg", ".csv": "text/csv", ".pdf": "application/pdf", ".zip": "application/zip"}
 
 
@@ -80,7 +82,7 @@ def _complete(paths: dict[str, Json], path: str, method: str, operation: Json, s
     for parameter in operation.get("parameters", ()):
         if not parameter.get("description"):
             parameter["description"] = _parameter(parameter)
-        parameter["schema"] = texts.SHAPES.get(parameter["name"], parameter["schema"])
+        parameter["schema"] = _SHAPES.get(parameter["name"].lower(), parameter["schema"])
     operation["security"] = _security(rule)
     operation["description"] = "\n\n".join(part for part in (operation.get("description"), _who(rule)) if part)
     answers: Json = operation.setdefault("responses", {})

@@ -9,11 +9,14 @@ from datetime import UTC, datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
+from pydantic.config import JsonDict
+from pydantic.json_schema import SkipJsonSchema
 
 from functions.shared import signatures
 from functions.shared.contracts import CAMERA_ID
 from functions.shared.errors import InvalidInput
 from functions.shared.outbound import MAX_URL
+from functions.shared.shapes import LINE, MOMENT_2000, URL, Flag
 from functions.webhooks.payload import event_types
 
 ID = r"^[0-9a-f]{32}$"
@@ -51,8 +54,18 @@ def _sane(at: datetime) -> datetime:
     return at.astimezone(UTC)
 
 
-Name = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_plain)]
-Url = Annotated[str, Field(min_length=1, max_length=MAX_URL, description="https address that events are POSTed to")]
+_B = "[A-Za-z0-9+/]"
+_SECRET: JsonDict = {"pattern": rf"^whsec_({_B}{{4}}){{8,20}}({_B}{{4}}({_B}{{2}}==)?|{_B}{{2}}==|{_B}{{3}}=)?$"}
+Name = Annotated[
+    str, Field(min_length=1, max_length=120, examples=["Traffic desk"], json_schema_extra=LINE), AfterValidator(_plain)
+]
+Url = Annotated[
+    str,
+    Field(
+        min_length=1, max_length=MAX_URL, description="https address that events are POSTed to",
+        examples=["https://desk.example.org/gt-vision"], json_schema_extra=URL,
+    ),
+]  # fmt: skip
 Types = Annotated[
     list[Annotated[str, AfterValidator(_known), Field(json_schema_extra={"enum": list(event_types())})]],
     Field(max_length=len(event_types()), description="types of events; none: all"),
@@ -66,15 +79,18 @@ Groups = Annotated[
     Field(max_length=MAX_LISTED, description="groups whose cameras' events are sent"),
 ]
 Previews = Annotated[
-    bool, Field(description="also what is said of a passage before it has ended; off: once a passage, and corrections")
+    Flag, Field(description="also what is said of a passage before it has ended; off: once a passage, and corrections")
 ]
 Payloads = Annotated[
     Payload, Field(description="full: the data of the event; thin: ids, and where to ask for the rest")
 ]
 Secret = Annotated[
-    SecretStr, AfterValidator(_secret), Field(description="whsec_ and 24 to 64 bytes in base64 (default: made here)")
+    SecretStr,
+    AfterValidator(_secret),
+    Field(description="whsec_ and 24 to 64 bytes in base64 (default: made here)", json_schema_extra=_SECRET),
 ]
-Moment = Annotated[AwareDatetime, AfterValidator(_sane)]
+DeliveryIds = Annotated[list[Annotated[str, Field(pattern=ID)]], Field(min_length=1, max_length=500)]
+Moment = Annotated[AwareDatetime, AfterValidator(_sane), Field(json_schema_extra=MOMENT_2000)]
 
 
 class WebhookCreate(BaseModel):
@@ -95,14 +111,14 @@ class WebhookUpdate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Name | None = None
-    url: Url | None = None
-    event_types: Types | None = None
-    camera_ids: Cameras | None = None
-    group_ids: Groups | None = None
-    previews: Previews | None = None
-    payload: Payloads | None = None
-    enabled: bool | None = None
+    name: Name | SkipJsonSchema[None] = None
+    url: Url | SkipJsonSchema[None] = None
+    event_types: Types | SkipJsonSchema[None] = None
+    camera_ids: Cameras | SkipJsonSchema[None] = None
+    group_ids: Groups | SkipJsonSchema[None] = None
+    previews: Previews | SkipJsonSchema[None] = None
+    payload: Payloads | SkipJsonSchema[None] = None
+    enabled: Flag | SkipJsonSchema[None] = None
 
     @model_validator(mode="after")
     def _no_nulls(self) -> Self:
@@ -151,7 +167,7 @@ class RotateRequest(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     secret: Secret | None = None
-    at_once: bool = Field(False, description="the old secret signs no more; for one that has leaked")
+    at_once: Flag = Field(False, description="the old secret signs no more; for one that has leaked")
 
 
 class Rotated(BaseModel):
@@ -228,11 +244,19 @@ class DeliveryQuery(BaseModel):
 class ReplayRequest(BaseModel):
     """Deliveries by id, or those whose event happened in a span of time."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "oneOf": [{"required": ["delivery_ids"]}, {"required": ["from", "to"]}],
+            "examples": [{"from": "2026-05-04T12:00:00Z", "to": "2026-05-04T18:00:00Z"}],
+        },
+    )
 
-    delivery_ids: list[Annotated[str, Field(pattern=ID)]] | None = Field(None, min_length=1, max_length=500)
-    start: Moment | None = Field(None, alias="from", description="events that happened at or after this time")
-    end: Moment | None = Field(None, alias="to", description="events that happened before this time")
+    delivery_ids: DeliveryIds | SkipJsonSchema[None] = None
+    start: Moment | SkipJsonSchema[None] = Field(
+        None, alias="from", description="events that happened at or after this time"
+    )
+    end: Moment | SkipJsonSchema[None] = Field(None, alias="to", description="events that happened before this time")
     states: list[Literal["dead", "delivered"]] = Field(
         ["dead"], min_length=1, max_length=2, description="which of a span of time; by id the state does not matter"
     )

@@ -257,6 +257,11 @@ def test_a_text_cannot_break_out_of_the_body() -> None:
 
 def test_bodies_that_name_what_is_not_there() -> None:
     require_known({"a": ["{plate}", {"b": "{list}"}], "c": 1, "d": None})
+    require_known(None)
+    # Taken in, these would fail each time that the hook is called, and nobody would be told.
+    for unsent in ("\ud800", float("nan")):
+        with pytest.raises(InvalidInput, match="JSON cannot"):
+            require_known({"a": [unsent]})
     with pytest.raises(InvalidInput, match="password"):
         require_known({"a": ["{password}"]})
     deep: Any = "x"

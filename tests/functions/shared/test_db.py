@@ -18,7 +18,7 @@ from sqlalchemy.sql.schema import SchemaItem
 from functions.shared.config import FunctionSettings
 from functions.shared.contracts import new_id, now
 from functions.shared.db import MIGRATIONS, Database
-from functions.shared.errors import DatabaseUnavailable, Misconfigured, NotFound, StorageFull
+from functions.shared.errors import DatabaseUnavailable, InvalidInput, Misconfigured, NotFound, StorageFull
 from functions.shared.plates import fold
 from functions.shared.tables import Detection, Table, User
 from functions.shared.tables.detections import TRIGRAM_INDEX
@@ -58,6 +58,19 @@ async def test_errors_quote_no_values(database: Database) -> None:
         async with database.transaction() as session:
             session.add(other)
     assert "HASH-MARK" not in str(caught.value)
+
+
+async def test_what_no_database_can_hold_is_the_askers_fault(database: Database) -> None:
+    """It would be told as an outage, or as a bug. SQLite holds NUL; PostgreSQL refuses it by an error of its own."""
+    names: list[str] = ["\ud800", "an\x00a"] if database.dialect == "postgresql" else ["\ud800"]
+    for name in names:
+        with pytest.raises(InvalidInput):
+            async with database.read() as session:
+                await session.scalar(select(User.id).where(User.username == name))
+    with pytest.raises(InvalidInput):
+        async with database.read() as session:
+            await session.scalar(select(User.id).where(User.revision == 1 << 70))
+    assert await database.check() is None
 
 
 async def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:

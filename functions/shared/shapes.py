@@ -1,0 +1,25 @@
+"""What bodies and queries of several rooms are made of, and the patterns by which the API's document says their rules.
+
+The patterns are for readers of the document: the rooms' own checks speak more clearly in an answer.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+from pydantic.config import JsonDict
+
+# Of a body. 0, "no" and "off" are no answers to whether something shall be deleted; a query has nothing but texts.
+Flag = Annotated[bool, Field(strict=True)]
+_BLANK = r"\x00-\x20\x7f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+# One line that does not begin with a space, and one that may also be empty.
+LINE: JsonDict = {"pattern": rf"^[^{_BLANK}][^\x00-\x1f\x7f]*$"}
+LINE_OR_NONE: JsonDict = {"pattern": r"^[^\x00-\x1f\x7f]*$"}
+URL: JsonDict = {"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7f]+$"}
+_SEPARATOR = r"[ .\u00b7\u2022\u2010-\u2015\u2212-]*"
+PLATE: JsonDict = {"pattern": rf"^{_SEPARATOR}([A-Za-z0-9]{_SEPARATOR}){{1,10}}$", "examples": ["ABC1D23"]}
+# 1970 to 9997, or 2000 to 9997: far enough from the ends of time that no time zone pushes it over.
+_YEAR = r"[2-8]\d{3}|9[0-8]\d\d|99[0-8]\d|999[0-7]"
+MOMENT: JsonDict = {"pattern": rf"^(19[7-9]\d|{_YEAR})-"}
+MOMENT_2000: JsonDict = {"pattern": rf"^({_YEAR})-"}
