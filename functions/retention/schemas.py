@@ -72,9 +72,6 @@ class PolicyChange(Body):
 class HoldCreate(Body):
     """Passages that meet every criterion given are kept, rows and pictures, whatever their age."""
 
-<<<<<<< HEAD
-    case_number: Annotated[str, BeforeValidator(_trimmed), Printable, Field(min_length=1, max_length=120)]
-=======
     model_config = ConfigDict(
         json_schema_extra={
             "anyOf": [
@@ -85,8 +82,7 @@ class HoldCreate(Body):
         }
     )
 
-    case_number: Annotated[str, BeforeValidator(_trimmed), Field(min_length=1, max_length=120)]
->>>>>>> fix-api
+    case_number: Annotated[str, BeforeValidator(_trimmed), Printable, Field(min_length=1, max_length=120)]
     reason: Reason
     plate: PlateText | None = Field(None, description="and its twin in the other numbering")
     camera_id: str | None = Field(None, pattern=CAMERA_ID)
