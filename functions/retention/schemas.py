@@ -25,6 +25,14 @@ def _trimmed(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
+def _printable(text: str) -> str:
+    """No database keeps NUL or half a surrogate pair; a line break in a reason is of no use."""
+    if not text.isprintable():
+        raise ValueError("holds a control character")
+    return text
+
+
+Printable = AfterValidator(_printable)
 Moment = Annotated[AwareDatetime, AfterValidator(_sane), Field(json_schema_extra=MOMENT)]
 RowId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Reason = Annotated[
