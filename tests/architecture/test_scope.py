@@ -19,8 +19,9 @@ from functions.shared.access import ACCESS, Role
 from functions.shared.config import ReaderSettings
 from functions.shared.context import Context
 from functions.shared.contracts import CameraChanged, FrameMeta, frame_id, now
-from tests.architecture import scopes
-from tests.architecture.scopes import MINE, SCOPES, THEIRS, Apart, Counts, Kind, Lists, Names, Owner, Streams, Whole
+from tests.architecture import scopes, seeds
+from tests.architecture.scopes import SCOPES, Apart, Counts, Kind, Lists, Names, Streams, Whole
+from tests.architecture.seeds import MINE, THEIRS, Owner
 from tests.architecture.test_access import ROOMS, VALUES, app_of, routes_of
 from tests.functions.serving import client_of
 from tests.functions.signing import add_user, api_key, sign_in
@@ -58,8 +59,8 @@ async def city(tmp_path: Path, sqlite_url: str, nats_server: NatsServer) -> Asyn
         app_of(room).state.context = context
     for name in (THEIRS, MINE):
         async with context.db.transaction() as session:
-            await scopes.seed(session, context.vault, name)
-        for key in scopes.pictures(name):
+            await seeds.seed(session, context.vault, name)
+        for key in seeds.pictures(name):
             await context.store.put(key, jpeg())
         await happen(context, name)
     users = {role: await add_user(context, role.value, role, [MINE]) for role in Role}
@@ -67,10 +68,10 @@ async def city(tmp_path: Path, sqlite_url: str, nats_server: NatsServer) -> Asyn
     whole = await add_user(context, "whole", Role.ADMIN)
     hooks = [Owner(user.id, MINE) for role, user in users.items() if role is not Role.INTEGRATOR]
     # The first of those who are let in is asked for what is their own.
-    hooks += [Owner(users[Role.INTEGRATOR].id, MINE, scopes.ids(MINE)["webhook_id"])]
-    hooks += [Owner(whole.id, THEIRS, scopes.ids(THEIRS)["webhook_id"]), Owner(whole.id, MINE, bound=True)]
+    hooks += [Owner(users[Role.INTEGRATOR].id, MINE, seeds.ids(MINE)["webhook_id"])]
+    hooks += [Owner(whole.id, THEIRS, seeds.ids(THEIRS)["webhook_id"]), Owner(whole.id, MINE, bound=True)]
     async with context.db.transaction() as session:
-        await scopes.seed_hooks(session, context.vault, hooks)
+        await seeds.seed_hooks(session, context.vault, hooks)
     tokens |= {WHOLE: await sign_in(context, whole), KEY: await api_key(context, whole, groups=[MINE])}
     yield City(tokens)
     for room in ROOMS:
@@ -80,14 +81,14 @@ async def city(tmp_path: Path, sqlite_url: str, nats_server: NatsServer) -> Asyn
 
 async def happen(context: Context, name: str) -> None:
     """A frame and an event of the group's camera on the bus."""
-    bus, at, camera_id = await context.bus(), now(), scopes.ids(name)["camera_id"]
+    bus, at, camera_id = await context.bus(), now(), seeds.ids(name)["camera_id"]
     meta = FrameMeta(id=frame_id(camera_id, at), camera_id=camera_id, captured_at=at, sequence=0, width=64, height=48)
     await bus.publish_frame(meta, jpeg())
     await bus.publish(CameraChanged(camera_id=camera_id, change="created", name=name.capitalize(), revision=1))
 
 
 def filled(text: str, name: str) -> str:
-    for parameter, value in {"mine": name, "plate_of": scopes.plate_of(name), **scopes.ids(name)}.items():
+    for parameter, value in {"mine": name, "plate_of": seeds.plate_of(name), **seeds.ids(name)}.items():
         text = text.replace(f"{{{parameter}}}", value).replace(f"{{{parameter}:path}}", value)
     return text
 
@@ -98,7 +99,7 @@ async def ask(app: FastAPI, route: str, token: str, kind: Names | Lists | Counts
     path = filled(path, name)
     if isinstance(kind, Whole):
         path = path.replace("{user_id}", VALUES["user_id"])
-    assert "{" not in path, f"scopes.ids lacks a value for {route}"
+    assert "{" not in path, f"seeds.ids lacks a value for {route}"
     arguments: dict[str, Any] = {"headers": {"Authorization": f"Bearer {token}"}}
     if not isinstance(kind, Counts) and kind.body is not None:
         arguments["json"] = json.loads(filled(json.dumps(kind.body), name))
@@ -120,7 +121,7 @@ def test_every_route_has_a_line_in_the_table_and_every_line_a_route() -> None:
 def test_what_names_a_camera_or_a_detection_is_not_set_apart() -> None:
     """A line that says that a route is apart is not believed where the path itself says otherwise."""
     for route, kind in SCOPES.items():
-        assert not (isinstance(kind, Apart) and any(f"{{{name}}}" in route for name in scopes.ids(MINE))), route
+        assert not (isinstance(kind, Apart) and any(f"{{{name}}}" in route for name in seeds.ids(MINE))), route
 
 
 def order(route: str) -> tuple[int, str]:
@@ -204,8 +205,8 @@ async def _refused(city: City, app: FastAPI, route: str, kind: Whole) -> list[st
 def shows(text: str, name: str, but: str = "") -> bool:
     """Whether an answer shows something of a group. `but`: an error may say again what was asked for."""
     if but:
-        return f"{name.capitalize()} Camera" in text or scopes.plate_of(name) in text
-    return any(mark in text for mark in scopes.marks(name))
+        return f"{name.capitalize()} Camera" in text or seeds.plate_of(name) in text
+    return any(mark in text for mark in seeds.marks(name))
 
 
 async def _streamed(city: City, app: FastAPI, route: str, kind: Streams) -> list[str]:
