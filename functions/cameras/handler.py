@@ -87,7 +87,7 @@ async def probe_address(body: ProbeRequest, context: Ctx) -> ProbeResult:
     return await probe.probe(context, body.rtsp_url.get_secret_value())
 
 
-@router.post("/cameras/onvif/probe")
+@router.post("/cameras/onvif/probe", responses=may_answer(502))
 async def probe_onvif(body: OnvifRequest, context: Ctx) -> OnvifDevice:
     """Ask an ONVIF device who it is, how far its clock is off and which streams it has; at the most 20 s."""
     return await onvif.probe(context, body)

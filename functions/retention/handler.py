@@ -133,7 +133,7 @@ async def report(body: SubjectRequest, context: Ctx, who: Admin) -> SubjectRepor
     return await subject.report(context, who, body)
 
 
-@router.post("/privacy/erase")
+@router.post("/privacy/erase", responses=may_answer(409))
 async def erase(body: EraseRequest, context: Ctx, who: Admin) -> EraseReport:
     """Delete what is stored on a plate and its twin, with a proof. 409 where a legal hold keeps it."""
     return await subject.erase(context, who, body)

@@ -44,7 +44,13 @@ workers: list[Worker] = [events.end_with_process, partitions.kept]
 _CACHED = {"Cache-Control": "private, max-age=3600, immutable"}
 _CSV: dict[int | str, dict[str, Any]] = {200: {"content": {"text/csv": {}}, "description": "one line a detection"}}
 _PDF: dict[int | str, dict[str, Any]] = {200: {"content": {"application/pdf": {}}, "description": "the document"}}
-PlatePath = Annotated[str, Path(max_length=32, description="a whole plate; separators and case do not matter")]
+PlatePath = Annotated[
+    str,
+    Path(
+        max_length=32, description="a whole plate; separators and case do not matter",
+        json_schema_extra={"pattern": r"^[^\x00-\x1f\x7f-\x9f*?]+$"},
+    ),
+]  # fmt: skip
 _JPEG: dict[int | str, dict[str, Any]] = {200: {"content": {"image/jpeg": {}}, "description": "the picture"}}
 
 

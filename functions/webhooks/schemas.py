@@ -263,6 +263,9 @@ class ReplayRequest(BaseModel):
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
+        nulls = sorted(name for name in self.model_fields_set if getattr(self, name) is None)
+        if nulls:
+            raise ValueError(f"{', '.join(nulls)}: must not be null")
         span = self.start is not None and self.end is not None
         if span == (self.delivery_ids is not None):
             raise ValueError("name delivery_ids, or both from and to")
