@@ -316,15 +316,9 @@ async def test_masked_for_a_role(settings: FunctionSettings, database: Database)
         served.client.headers.update(await person(served, "eva", "viewer"))
         (item,) = await found(served, plate="ABC1D23")
         assert (item["plate"], item["plate_read"], item["masked"]) == ("AB*****", "AB*****", True)
-<<<<<<< HEAD
         # Of the picture the route that shows it without its plate.
         blurred = f"{URL}/{row.id}/snapshot.jpg"
         assert (item["candidates"], item["snapshot_url"], item["plate_snapshot_url"]) == ([], blurred, None)
-=======
-        # The route that shows the vehicle with its plate painted over.
-        picture = f"{URL}/{row.id}/snapshot.jpg"
-        assert (item["candidates"], item["snapshot_url"], item["plate_snapshot_url"]) == ([], picture, None)
->>>>>>> fix-rooms
         whole = (await served.client.get(f"{URL}/{row.id}")).text
         assert "ABC1D23" not in whole
         for match in ("prefix", "wildcard", "fuzzy"):

@@ -13,8 +13,7 @@ import httpx
 import pytest
 from sqlalchemy import select, update
 
-from functions.auth import keys, sessions
-from functions.auth.throttle import Origin
+from functions.auth import keys
 from functions.shared.access import Role
 from functions.shared.cloudevents import cloud_headers
 from functions.shared.config import FunctionSettings
@@ -163,14 +162,7 @@ async def furnish(desk: Desk) -> None:
         await session.flush()
         session.add(UserGroup(user_id=desk.users["ana"].id, group_id="north"))
     for name, user in desk.users.items():
-<<<<<<< HEAD
         desk.tokens[name] = await sign_in(desk.context, user)
-=======
-        pair = await keys.issue(desk.context, user)
-        async with desk.context.db.transaction() as session:
-            await sessions.begin(desk.context, session, user, pair, ("password", Origin("127.0.0.1", "tests")))
-        desk.tokens[name] = pair.access
->>>>>>> fix-rooms
 
 
 @asynccontextmanager
