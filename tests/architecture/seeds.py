@@ -141,7 +141,7 @@ async def _seed_alerts(session: AsyncSession, name: str) -> None:
                 camera_id=of["camera_id"], detection_id=of["detection_id"], other_camera_id=other["camera_id"],
                 other_detection_id=other["detection_id"], seen_at=at, plate=plate_of(name), uncertain=False,
                 details={
-                    "cloned": {"km": 9.0, "seconds": 1.0, "kmh": 900, "differ": [], "colors": [None, None],
+                    "cloned": {"km": 9.0, "seconds": 1.0, "kmh": 900, "differ": [], "colors": [None, other["group_id"]],
                                "types": [None, None]},
                     "sightings": [
                         {"detection_id": one["detection_id"], "camera_id": one["camera_id"], "seen_at": at.isoformat()}
