@@ -251,6 +251,8 @@ class AlertRaised(AlertMessage):
 
 
 class AlertAcknowledged(AlertMessage):
+    """Somebody said that it is seen to, and what came of it."""
+
     subject_root: ClassVar[str] = f"{PREFIX}.alerts.acknowledged"
     type: ClassVar[str] = "gtv.alert.acknowledged.v1"
 

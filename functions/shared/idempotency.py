@@ -7,6 +7,7 @@ commits) and then gets its answer. Work that fails leaves no row: the same key m
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,6 +31,7 @@ HEADER = "Idempotency-Key"
 REPLAYED = "Idempotent-Replayed"
 KEPT = timedelta(hours=24)
 MAX_KEY = 128
+MAX_ROUTE = 100
 # For `openapi_extra` of a route that takes keys.
 OPENAPI: dict[str, Any] = {
     "parameters": [
@@ -78,9 +80,19 @@ async def attempt_of(request: Request, who: Principal) -> Attempt:
     key = request.headers.get(HEADER)
     if key is not None and not (0 < len(key) <= MAX_KEY and key.isascii() and key.isprintable()):
         raise InvalidInput(f"an {HEADER} has 1 to {MAX_KEY} printable ASCII characters", field=HEADER)
-    route = f"{request.method} {request.scope['route'].path}?{request.url.query}"[:100]
+    # The address itself, not the route's pattern: the same entry may be added to two lists.
+    route = _short(f"{request.method} {request.url.path}?{request.url.query}")
     # An API key may see less than its account: it gets no answer that others of the account got.
     return Attempt(key, who.key_id or who.user_id, route, await request.body())
+
+
+def _short(route: str) -> str:
+    """A route that fits into its column; of a longer one the rest by its hash."""
+    return (
+        route
+        if len(route) <= MAX_ROUTE
+        else f"{route[: MAX_ROUTE - 33]}#{hashlib.sha256(route.encode()).hexdigest()[:32]}"
+    )
 
 
 async def once(context: Context, attempt: Attempt, work: Work) -> Answer:

@@ -136,3 +136,24 @@ async def test_the_body_is_kept_as_a_keyed_hash(context: Context) -> None:
         row = (await session.scalars(select(IdempotencyKey))).one()
     assert row.body_sha256 != hashlib.sha256(body).hexdigest()
     assert b"S3CRET-MARK" not in repr(vars(row)).encode()
+
+
+async def test_the_same_key_at_another_address_of_one_route_is_another_request() -> None:
+    from starlette.requests import Request
+
+    from functions.shared.access import Role
+    from functions.shared.tokens import Principal
+
+    async def body() -> dict[str, object]:
+        return {"type": "http.request", "body": b"{}", "more_body": False}
+
+    async def of(path: str) -> Attempt:
+        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "scheme": "http",
+                 "server": ("t", 80), "headers": [(b"idempotency-key", b"k")]}  # fmt: skip
+        return await idempotency.attempt_of(Request(scope, body), Principal("u", "ana", Role.ADMIN))
+
+    one, two = await of("/api/hotlists/a/entries"), await of("/api/hotlists/b/entries")
+    assert one.route != two.route
+    long, longer = await of("/api/" + "x" * 300), await of("/api/" + "x" * 301)
+    assert long.route != longer.route
+    assert max(len(long.route), len(longer.route)) <= idempotency.MAX_ROUTE
