@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import corrections, moments, movements
+from cli import corrections, hotlist_entries, moments, movements
 from cli.finding import narrowing, tell_blind
 from cli.labels import export_labels
 from cli.output import AsJson, local_time, note, print_fields, print_json, print_line, print_table
@@ -32,6 +32,9 @@ def list_(  # noqa: PLR0913  each is an option of the command line
     since: Annotated[str | None, typer.Option("--from", help=f"Seen at or after this: {moments.HELP}.")] = None,
     until: Annotated[str | None, typer.Option("--to", help="Seen before this.")] = None,
     group: Annotated[list[str] | None, typer.Option("--group", help="Group id; may be repeated.")] = None,
+    hotlist: Annotated[
+        list[str] | None, typer.Option("--hotlist", help="Plates on this list, by name or id; may be repeated.")
+    ] = None,
     type_: Annotated[list[str] | None, typer.Option("--type", help="car, motorcycle, bus, truck; repeatable.")] = None,
     color: Annotated[list[str] | None, typer.Option(help="Colour of the vehicle; repeatable.")] = None,
     direction: Annotated[list[str] | None, typer.Option(help="towards, away, left, right; repeatable.")] = None,
@@ -58,6 +61,7 @@ def list_(  # noqa: PLR0913  each is an option of the command line
     }  # fmt: skip
     first: dict[str, Any] = {}
     with api(ctx) as client:
+        filters["hotlist_id"] = [hotlist_entries.found(client, name)["id"] for name in hotlist or ()] or None
         found = list(client.pages("/api/detections", None if every else limit, first, **filters))
     if as_json:
         blind = {name: first[name] for name in ("blind", "blind_window") if first.get(name) is not None}

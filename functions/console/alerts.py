@@ -5,12 +5,14 @@ Plate, list and reason are asked for by `GET /api/alerts/{id}`, which knows what
 
 from __future__ import annotations
 
-from typing import cast
+from typing import cast, get_args
 
 from functions.console.schemas import AlertChange, LiveAlert
 from functions.shared.contracts import PREFIX, AlertMessage
 
 ALERTS = f"{PREFIX}.alerts."
+# Beside them `alerts.` has alarms of the platform's own, of look-ups and disks, which are no camera's.
+SUBJECTS = tuple(f"{ALERTS}{change}.*" for change in get_args(AlertChange))
 
 
 class _Told(AlertMessage):

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from prometheus_client import Gauge
 from pydantic import BaseModel, ValidationError
 
-from functions.console.alerts import ALERTS, live_alert
+from functions.console import alerts
 from functions.console.reader import Reader
 from functions.console.schemas import Clock, LiveCameraChange, LiveCameraStatus, LiveDetection, Reset
 from functions.shared import logs
@@ -28,11 +28,7 @@ from functions.shared.topology import EVENTS
 
 log = logs.get("console")
 READERS = Gauge("gtv_console_feed_readers", "Open live feeds")
-# Alarms about people and disks are the status's and the audit page's.
-SUBJECTS = (
-    "gtv.v1.detections.*", "gtv.v1.cameras.changed.*", "gtv.v1.cameras.status.*", "gtv.v1.alerts.raised.*",
-    "gtv.v1.alerts.acknowledged.*", "gtv.v1.alerts.escalated.*", "gtv.v1.alerts.withdrawn.*",
-)  # fmt: skip
+SUBJECTS = ("gtv.v1.detections.*", *alerts.SUBJECTS, "gtv.v1.cameras.changed.*", "gtv.v1.cameras.status.*")
 HEARTBEAT_S = 15.0
 # How often an idle feed looks whether the bus still answers: the page shows within this that it does not.
 CHECK_S = 2.0
@@ -162,8 +158,8 @@ class Feed:
                 return block("detection", found, sequence)
             if subject.startswith(f"{CameraStatusChanged.subject_root}."):
                 return block("camera-status", camera_status(body), sequence)
-            if subject.startswith(ALERTS):
-                return block("alert", live_alert(subject, body), sequence)
+            if subject.startswith(alerts.ALERTS):
+                return block("alert", alerts.live_alert(subject, body), sequence)
             return block("camera-changed", camera_change(body), sequence)
         except ValidationError as error:
             log.warning("event_not_understood", subject=subject, sequence=sequence, findings=error.error_count())

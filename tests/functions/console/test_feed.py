@@ -15,7 +15,15 @@ from functions.console import feed as feed_module
 from functions.console.reader import Reader
 from functions.shared.access import Role
 from functions.shared.context import Context
-from functions.shared.contracts import CameraChanged, CameraState, CameraStatus, CameraStatusChanged, now
+from functions.shared.contracts import (
+    BulkLookup,
+    CameraChanged,
+    CameraState,
+    CameraStatus,
+    CameraStatusChanged,
+    StorageLow,
+    now,
+)
 from functions.shared.tokens import Principal
 from functions.shared.topology import EVENTS
 from tests.functions.console.sse import following
@@ -197,6 +205,24 @@ async def test_an_event_that_cannot_be_read_does_not_end_the_feed(stack: Stack) 
         await publish(stack, "AAA1A11")
         events = await reader.until(1)
     assert [event.data["plate"] for event in events] == ["AAA1A11"]
+
+
+async def test_alarms_that_are_no_camera_s_are_no_riddle_to_the_feed(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Look-ups and disks have subjects beside those of alerts; each open feed would log each of them."""
+    warned: list[str] = []
+    monkeypatch.setattr(feed_module.log, "warning", lambda event, **_: warned.append(event))
+    bus = await stack.context.bus()
+    async with following(stack.url, await stack.cookies()) as reader:
+        await bus.publish(BulkLookup(user_id="u", username="maria", window="hour", lookups=9, limit=5))
+        await bus.publish(
+            StorageLow(host="h", place="data", low=True, free_bytes=1, total_bytes=9, least_bytes=2)
+        )  # fmt: skip
+        await publish(stack, "AAA1A11")
+        events = await reader.until(1)
+    assert [event.name for event in events] == ["detection"]
+    assert warned == []
 
 
 async def test_nobody_reads_unless_signed_in(stack: Stack) -> None:

@@ -139,6 +139,21 @@ function makeForm(params) {
   const color = select("color", [["", t("any.color")], ...COLORS.map((one) => [one, t(`color.${one}`)])], params.get("color") ?? "");
   const direction = select("direction", [["", t("any.direction")], ...DIRECTIONS.map((one) => [one, t(`direction.${one}`)])], params.get("direction") ?? "");
   const mark = select("mark", [["", t("any.mark")], ...MARKS.map((one) => [one, t(`search.mark.${one}`)])], params.get("mark") ?? "");
+  const list = select("hotlist_id", [["", t("any.hotlist")]], "");
+  const listField = field(t("search.hotlist"), list);
+  listField.hidden = true;
+  // Until the lists are known, the one that the address names counts.
+  let asked = params.get("hotlist_id") ?? "";
+  const fillLists = async () => {
+    try {
+      const page = await ask("GET", "/api/hotlists", { query: { limit: 200 } });
+      list.append(...page.items.map((one) => h("option", { value: one.id, selected: one.id === asked }, one.name)));
+      listField.hidden = page.items.length === 0;
+      if (list.value === asked) asked = null;
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+    }
+  };
   const from = h("input", { id: "from", name: "from", type: "datetime-local", value: params.get("from") ?? "" });
   const to = h("input", { id: "to", name: "to", type: "datetime-local", value: params.get("to") ?? "" });
   const twins = h("input", { id: "twins", name: "twins", type: "checkbox", checked: params.get("twins") !== "off" });
@@ -166,15 +181,18 @@ function makeForm(params) {
   const element = h("form", { class: "search-form", role: "search" },
     field(t("plate"), plate), field(t("match"), match), h("div", { class: "field" }, h("label", { for: "camera_id" }, t("camera")), camera.element), field(t("detail.type"), type),
     field(t("search.from"), from, null, "wide"), field(t("search.to"), to, null, "wide"),
-    field(t("detail.color"), color), field(t("detail.direction"), direction), field(t("search.mark"), mark),
+    field(t("detail.color"), color), field(t("detail.direction"), direction), field(t("search.mark"), mark), listField,
     field(t("reason"), reason.input, null, "wide"), twinsField,
     h("div", { class: "search-buttons" }, h("button", { class: "primary", type: "submit" }, t("search.button")), clear), help);
   return {
     element, cameras: fillCameras, keepReason: reason.value,
     /** What the server asks of a search by plate, and what somebody who sees plates masked may ask. */
     settle(settings) {
-      const must = () => { reason.input.required = settings.reason === "plate" && plate.value.trim() !== ""; };
+      const must = () => { reason.input.required = settings.reason === "plate" && (plate.value.trim() !== "" || this.words().hotlist_id !== undefined); };
       plate.addEventListener("input", must);
+      list.addEventListener("change", () => { asked = null; must(); });
+      // Whoever sees plates masked may not ask which of them are on a list.
+      if (!settings.masked) fillLists();
       must();
       for (const option of match.options) option.disabled = settings.masked && option.value !== "exact";
     },
@@ -183,6 +201,7 @@ function makeForm(params) {
     words() {
       const words = {
         plate: plate.value.trim(), type: type.value, from: from.value, to: to.value, color: color.value, direction: direction.value, mark: mark.value,
+        hotlist_id: asked ?? list.value,
       };
       if (words.plate && match.value !== "exact") words.match = match.value;
       if (words.plate && !twinsField.hidden && !twins.checked) words.twins = "off";
