@@ -70,7 +70,7 @@ async def test_what_no_database_can_hold_is_the_askers_fault(database: Database)
     with pytest.raises(InvalidInput):
         async with database.read() as session:
             await session.scalar(select(User.id).where(User.revision == 1 << 70))
-    assert await database.check() is None
+    await database.check()
 
 
 async def test_a_transaction_that_raises_leaves_nothing(database: Database) -> None:
