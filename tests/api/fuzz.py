@@ -97,8 +97,8 @@ class Run:
         return self.output[at:]
 
 
-def configuration(folder: Path, header: dict[str, str]) -> Path:
-    """The file of settings of schemathesis."""
+def configuration(folder: Path, header: dict[str, str], *, bodies_alone: bool = False) -> Path:
+    """The file of settings of schemathesis. `bodies_alone`: boundary values of requests with a body, of no others."""
     lines = [
         f"hooks = {json.dumps(str(ROOT / 'tests/api/hooks.py'))}",
         "continue-on-failure = true",
@@ -119,6 +119,8 @@ def configuration(folder: Path, header: dict[str, str]) -> Path:
             lines += ["phases.coverage.enabled = false", "generation.max-examples = 2"]
         if name in NO_CAMERA:
             lines.append('checks.not_a_server_error.expected-statuses = ["2xx", "3xx", "4xx", 502]')
+    if bodies_alone:
+        lines += ["[[operations]]", 'include-method = ["GET", "DELETE"]', "phases.coverage.enabled = false"]
     file = folder / "schemathesis.toml"
     file.write_text("\n".join(lines) + "\n")
     return file
@@ -131,8 +133,10 @@ def fuzz(
     *arguments: str,
     timeout_s: float,
     document: dict[str, Any] | None = None,
+    bodies_alone: bool = False,
 ) -> Run:
-    """One run as a role; None is nobody. `arguments` are of `schemathesis run`, `document` another than its own."""
+    """One run as a role; None is nobody. `arguments` are of `schemathesis run`, `document` another than its own;
+    `bodies_alone` as in `configuration`."""
     who = role.value if role else "nobody"
     folder = folder / who
     folder.mkdir(parents=True, exist_ok=True)
@@ -141,9 +145,10 @@ def fuzz(
     if document is not None:
         (folder / "openapi.json").write_text(json.dumps(document))
         location = str(folder / "openapi.json")
+    settings = configuration(folder, header, bodies_alone=bodies_alone)
     command = [
-        sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", str(configuration(folder, header)),
-        "run", location, "--url", served.url, "--checks", "all", *arguments,
+        sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", str(settings), "run", location,
+        "--url", served.url, "--checks", "all", *arguments,
     ]  # fmt: skip
     environment = {**os.environ, "GTV_FUZZ_IDS": json.dumps(served.ids)}
     done = subprocess.run(
