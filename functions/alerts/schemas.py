@@ -8,9 +8,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic.config import JsonDict
-from pydantic.json_schema import SkipJsonSchema
 
 from functions.shared.contracts import CAMERA_ID
+from functions.shared.never_null import NEVER_NULL
 from functions.shared.shapes import LINE, LINE_OR_NONE, MOMENT, URL, Flag
 
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
@@ -178,7 +178,7 @@ class HotlistCreate(_Facts):
 class HotlistUpdate(_Facts):
     """What shall change; fields that are absent stay. `hook` null takes the hook out."""
 
-    name: Name | SkipJsonSchema[None] = None
+    name: Annotated[Name | None, NEVER_NULL] = None
 
     @model_validator(mode="before")
     @classmethod

@@ -6,7 +6,6 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import AwareDatetime, BaseModel, Field, SecretStr, model_validator
-from pydantic.json_schema import SkipJsonSchema
 
 from functions.cameras.fields import (
     RTSP,
@@ -38,6 +37,7 @@ from functions.cameras.fields import (
 )
 from functions.shared.contracts import CameraStatus
 from functions.shared.formats import DEFAULT
+from functions.shared.never_null import NEVER_NULL
 from functions.shared.shapes import Flag
 
 State = Literal["provisioning", "online", "degraded", "offline", "disabled", "unknown"]
@@ -84,9 +84,9 @@ class CameraCreate(Body):
 class CameraUpdate(Body):
     """What shall change; fields that are absent stay. `null` empties a field that may be empty."""
 
-    name: Name | SkipJsonSchema[None] = None
-    rtsp_url: Annotated[SecretStr, Field(json_schema_extra=RTSP)] | SkipJsonSchema[None] = None
-    enabled: Flag | SkipJsonSchema[None] = None
+    name: Annotated[Name | None, NEVER_NULL] = None
+    rtsp_url: Annotated[Annotated[SecretStr, Field(json_schema_extra=RTSP)] | None, NEVER_NULL] = None
+    enabled: Annotated[Flag | None, NEVER_NULL] = None
     group_id: Group | None = None
     location: Location | None = None
     latitude: Latitude | None = None
@@ -95,9 +95,9 @@ class CameraUpdate(Body):
     vendor: Vendor | None = None
     model: Vendor | None = None
     tags: Tags = None
-    sample_fps: Fps | SkipJsonSchema[None] = None
-    motion_gate: Flag | SkipJsonSchema[None] = None
-    motion_threshold: Share | SkipJsonSchema[None] = None
+    sample_fps: Annotated[Fps | None, NEVER_NULL] = None
+    motion_gate: Annotated[Flag | None, NEVER_NULL] = None
+    motion_threshold: Annotated[Share | None, NEVER_NULL] = None
     jpeg_quality: Quality | None = None
     max_side: Side | None = None
     min_confidence: Confidence | None = None
@@ -311,8 +311,8 @@ class GroupCreate(Body):
 class GroupUpdate(Body):
     """What shall change; fields that are absent stay."""
 
-    name: Name | SkipJsonSchema[None] = None
-    plate_formats: Formats | SkipJsonSchema[None] = None
+    name: Annotated[Name | None, NEVER_NULL] = None
+    plate_formats: Annotated[Formats | None, NEVER_NULL] = None
 
     @model_validator(mode="before")
     @classmethod

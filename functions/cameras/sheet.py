@@ -30,7 +30,11 @@ _REQUIRED = ("name", "rtsp_url")
 _JSON = {"regions", "ignore_zones"}
 _BOOLEANS = {"enabled", "motion_gate"}
 _DECIMALS = {"sample_fps", "latitude", "longitude", "heading", "motion_threshold", "min_confidence"}
-_YES_NO = {"sim": "true", "não": "false", "nao": "false"}
+# What pydantic takes for a flag besides, since a cell holds a text; and the Portuguese words.
+_FLAGS = {
+    **dict.fromkeys(("true", "t", "1", "yes", "y", "on", "sim", "s"), True),
+    **dict.fromkeys(("false", "f", "0", "no", "n", "off", "não", "nao"), False),
+}
 _RUNS = ("=", "+", "-", "@", "\t", "\r", "'")
 _NUMBER = re.compile(r"-?\d+([.,]\d+)?")
 
@@ -171,7 +175,7 @@ def _localized(values: dict[str, str], *, decimal_comma: bool) -> dict[str, Any]
     """Portuguese yes and no, the decimal comma that goes with `;` between cells, and lists where a cell holds one."""
     found: dict[str, Any] = dict(values)
     for name in _BOOLEANS & values.keys():
-        found[name] = _YES_NO.get(values[name].lower(), values[name])
+        found[name] = _FLAGS.get(values[name].lower(), values[name])
     if decimal_comma:
         for name in _DECIMALS & values.keys():
             found[name] = values[name].replace(",", ".")

@@ -10,11 +10,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, SecretStr, model_validator
 from pydantic.config import JsonDict
-from pydantic.json_schema import SkipJsonSchema
 
 from functions.shared import signatures
 from functions.shared.contracts import CAMERA_ID
 from functions.shared.errors import InvalidInput
+from functions.shared.never_null import NEVER_NULL
 from functions.shared.outbound import MAX_URL
 from functions.shared.shapes import LINE, MOMENT_2000, URL, Flag
 from functions.webhooks.payload import event_types
@@ -111,14 +111,14 @@ class WebhookUpdate(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Name | SkipJsonSchema[None] = None
-    url: Url | SkipJsonSchema[None] = None
-    event_types: Types | SkipJsonSchema[None] = None
-    camera_ids: Cameras | SkipJsonSchema[None] = None
-    group_ids: Groups | SkipJsonSchema[None] = None
-    previews: Previews | SkipJsonSchema[None] = None
-    payload: Payloads | SkipJsonSchema[None] = None
-    enabled: Flag | SkipJsonSchema[None] = None
+    name: Annotated[Name | None, NEVER_NULL] = None
+    url: Annotated[Url | None, NEVER_NULL] = None
+    event_types: Annotated[Types | None, NEVER_NULL] = None
+    camera_ids: Annotated[Cameras | None, NEVER_NULL] = None
+    group_ids: Annotated[Groups | None, NEVER_NULL] = None
+    previews: Annotated[Previews | None, NEVER_NULL] = None
+    payload: Annotated[Payloads | None, NEVER_NULL] = None
+    enabled: Annotated[Flag | None, NEVER_NULL] = None
 
     @model_validator(mode="after")
     def _no_nulls(self) -> Self:
@@ -252,11 +252,13 @@ class ReplayRequest(BaseModel):
         },
     )
 
-    delivery_ids: DeliveryIds | SkipJsonSchema[None] = None
-    start: Moment | SkipJsonSchema[None] = Field(
+    delivery_ids: Annotated[DeliveryIds | None, NEVER_NULL] = None
+    start: Annotated[Moment | None, NEVER_NULL] = Field(
         None, alias="from", description="events that happened at or after this time"
     )
-    end: Moment | SkipJsonSchema[None] = Field(None, alias="to", description="events that happened before this time")
+    end: Annotated[Moment | None, NEVER_NULL] = Field(
+        None, alias="to", description="events that happened before this time"
+    )
     states: list[Literal["dead", "delivered"]] = Field(
         ["dead"], min_length=1, max_length=2, description="which of a span of time; by id the state does not matter"
     )
