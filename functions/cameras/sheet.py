@@ -30,7 +30,10 @@ _REQUIRED = ("name", "rtsp_url")
 _JSON = {"regions", "ignore_zones"}
 _BOOLEANS = {"enabled", "motion_gate"}
 _DECIMALS = {"sample_fps", "latitude", "longitude", "heading", "motion_threshold", "min_confidence"}
-_YES_NO = {"sim": "true", "não": "false", "nao": "false"}
+_YES_NO = {
+    **dict.fromkeys(("true", "yes", "sim", "on", "1", "t", "y", "s"), True),
+    **dict.fromkeys(("false", "no", "não", "nao", "off", "0", "f", "n"), False),
+}
 _RUNS = ("=", "+", "-", "@", "\t", "\r", "'")
 _NUMBER = re.compile(r"-?\d+([.,]\d+)?")
 
@@ -168,7 +171,7 @@ def _read_line(
 
 
 def _localized(values: dict[str, str], *, decimal_comma: bool) -> dict[str, Any]:
-    """Portuguese yes and no, the decimal comma that goes with `;` between cells, and lists where a cell holds one."""
+    """Yes and no in English and Portuguese, the decimal comma that goes with `;` between cells, lists where a cell has one."""
     found: dict[str, Any] = dict(values)
     for name in _BOOLEANS & values.keys():
         found[name] = _YES_NO.get(values[name].lower(), values[name])
