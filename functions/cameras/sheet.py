@@ -171,7 +171,7 @@ def _read_line(
 
 
 def _localized(values: dict[str, str], *, decimal_comma: bool) -> dict[str, Any]:
-    """Yes and no in English and Portuguese, the decimal comma that goes with `;` between cells, lists where a cell has one."""
+    """Words for yes and no, the decimal comma that goes with `;` between cells, and lists where a cell holds one."""
     found: dict[str, Any] = dict(values)
     for name in _BOOLEANS & values.keys():
         found[name] = _YES_NO.get(values[name].lower(), values[name])
