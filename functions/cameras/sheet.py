@@ -30,10 +30,9 @@ _REQUIRED = ("name", "rtsp_url")
 _JSON = {"regions", "ignore_zones"}
 _BOOLEANS = {"enabled", "motion_gate"}
 _DECIMALS = {"sample_fps", "latitude", "longitude", "heading", "motion_threshold", "min_confidence"}
-# What pydantic takes for a flag besides, since a cell holds a text; and the Portuguese words.
-_FLAGS = {
-    **dict.fromkeys(("true", "t", "1", "yes", "y", "on", "sim", "s"), True),
-    **dict.fromkeys(("false", "f", "0", "no", "n", "off", "não", "nao"), False),
+_YES_NO = {
+    **dict.fromkeys(("true", "yes", "sim", "on", "1", "t", "y", "s"), True),
+    **dict.fromkeys(("false", "no", "não", "nao", "off", "0", "f", "n"), False),
 }
 _RUNS = ("=", "+", "-", "@", "\t", "\r", "'")
 _NUMBER = re.compile(r"-?\d+([.,]\d+)?")
@@ -172,10 +171,10 @@ def _read_line(
 
 
 def _localized(values: dict[str, str], *, decimal_comma: bool) -> dict[str, Any]:
-    """Portuguese yes and no, the decimal comma that goes with `;` between cells, and lists where a cell holds one."""
+    """Words for yes and no, the decimal comma that goes with `;` between cells, and lists where a cell holds one."""
     found: dict[str, Any] = dict(values)
     for name in _BOOLEANS & values.keys():
-        found[name] = _FLAGS.get(values[name].lower(), values[name])
+        found[name] = _YES_NO.get(values[name].lower(), values[name])
     if decimal_comma:
         for name in _DECIMALS & values.keys():
             found[name] = values[name].replace(",", ".")
