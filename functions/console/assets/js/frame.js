@@ -3,7 +3,6 @@
 import { ApiError, ask } from "./api.js";
 import { accountMenu } from "./views/account.js";
 import { h, icon, fill, setText } from "./dom.js";
-import { me } from "./session.js";
 import { ago, clockTime, plural, t } from "./i18n.js";
 import { me } from "./session.js";
 
