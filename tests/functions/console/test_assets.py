@@ -149,6 +149,20 @@ def test_scripts_import_files_that_are_there(path: Path) -> None:
         assert (path.parent / name).resolve().is_file(), name
 
 
+@pytest.mark.parametrize("path", scripts(), ids=lambda path: path.name)
+def test_scripts_import_each_name_once_and_what_is_exported(path: Path) -> None:
+    """A name that comes twice, or from nowhere, stops the whole console and not its own page alone."""
+    known: list[str] = []
+    for names, source in re.findall(r"import\s*\{([^}]*)\}\s*from\s*\"([^\"]+)\"", path.read_text()):
+        text = (path.parent / source).resolve().read_text()
+        exported = re.findall(r"^export\s+(?:async\s+)?(?:function\*?|const|let|class)\s+(\w+)", text, re.MULTILINE)
+        for name in filter(None, (name.strip() for name in names.split(","))):
+            own, _, other = name.partition(" as ")
+            assert own in exported, (source, own)
+            known.append(other or own)
+    assert len(known) == len(set(known)), known
+
+
 def test_nothing_comes_from_elsewhere() -> None:
     for path in ROOT.rglob("*"):
         if path.is_file():

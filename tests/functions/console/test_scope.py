@@ -138,7 +138,7 @@ async def test_plates_are_masked_in_the_feed_of_a_role_that_sees_them_so(tmp_pat
     assert (shown.data["plate"], len(shown.data["candidates"])) == ("ABC1D23", 1)
     assert (hidden.data["plate"], hidden.data["plate_read"]) == ("AB*****", "AB*****")
     assert hidden.data["candidates"] == []
-    # The route that shows the vehicle without its plate, never a link to the picture itself.
-    assert hidden.data["snapshot_url"] == f"/api/detections/{hidden.data['id']}/snapshot.jpg"
-    assert (hidden.data["masked"], hidden.data["plate_snapshot_url"]) == (True, None)
+    # Where search shows the vehicle with its plate painted over.
+    picture = f"/api/detections/{hidden.data['id']}/snapshot.jpg"
+    assert (hidden.data["snapshot_url"], hidden.data["plate_snapshot_url"]) == (picture, None)
     assert "C1D23" not in vera.text

@@ -18,7 +18,6 @@ import uvicorn
 from pydantic import SecretStr
 
 from functions.auth import handler as auth
-from functions.auth import keys
 from functions.ingest import handler
 from functions.shared.bus import Bus
 from functions.shared.config import FunctionSettings
@@ -26,6 +25,7 @@ from functions.shared.contracts import new_id, now
 from functions.shared.db import Database
 from functions.shared.tables import Camera, Group, User, UserGroup
 from tests.functions.serving import Served, serve
+from tests.functions.signing import sign_in
 from tests.support.nats import NatsServer
 from tests.support.ports import free_port
 
@@ -371,7 +371,7 @@ async def test_a_camera_out_of_scope_is_none_and_loses_nothing_of_its_quota(
         )
         await session.flush()
         session.add(UserGroup(user_id=person.id, group_id="north"))
-    headers = {"Authorization": f"Bearer {(await keys.issue(served.context, person)).access}"}
+    headers = {"Authorization": f"Bearer {await sign_in(served.context, person)}"}
     limited = settings.model_copy(update={"rate_camera": 1})
     async with serve("ingest", [handler.router], limited) as made:
         for _ in range(12):

@@ -20,7 +20,6 @@ import numpy as np
 import pytest
 from sqlalchemy import select
 
-from functions.auth import keys
 from functions.ingest import handler
 from functions.ingest.reads_shapes import parse, shape_of
 from functions.search import handler as search
@@ -31,6 +30,7 @@ from functions.shared.db import Database
 from functions.shared.errors import InvalidInput
 from functions.shared.tables import Camera, Detection, Group, OutboxMessage, User, UserGroup
 from tests.functions.serving import Served, serve
+from tests.functions.signing import sign_in
 from tests.support.nats import NatsServer
 
 URL = "/api/ingest/reads"
@@ -108,7 +108,6 @@ async def served(
     at = now()
     async with AsyncExitStack() as stack:
         made = await stack.enter_async_context(serve("ingest", [handler.router, search.router], settings))
-        await keys.ensure_keys(made.context)
         operator = User(id=new_id(), username="op", password_hash="-", role=Role.OPERATOR.value, created_at=at)
         limited = User(id=new_id(), username="ana", password_hash="-", role=Role.INTEGRATOR.value, created_at=at)
         limited.all_groups = False
@@ -122,8 +121,8 @@ async def served(
             session.add_all([operator, limited])
             await session.flush()
             session.add(UserGroup(user_id=limited.id, group_id="br"))
-        made.client.headers["Authorization"] = f"Bearer {(await keys.issue(made.context, operator)).access}"
-        made.app.state.ana = f"Bearer {(await keys.issue(made.context, limited)).access}"
+        made.client.headers["Authorization"] = f"Bearer {await sign_in(made.context, operator)}"
+        made.app.state.ana = f"Bearer {await sign_in(made.context, limited)}"
         yield made
 
 

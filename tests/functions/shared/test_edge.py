@@ -24,6 +24,7 @@ from functions.shared.contracts import new_id, now
 from functions.shared.errors import Misconfigured
 from functions.shared.tables import User
 from functions.shared.web import Ctx, address_of, create_app
+from tests.functions.signing import sign_in
 from tests.support.nats import NatsServer
 from tests.support.ports import free_port
 
@@ -335,7 +336,7 @@ async def token_of(context: Context, name: str) -> dict[str, str]:
     user = User(id=new_id(), username=name, password_hash="-", role="viewer", disabled=False, created_at=now())
     async with context.db.transaction() as session:
         session.add(user)
-    return {"Authorization": f"Bearer {(await keys.issue(context, user)).access}"}
+    return {"Authorization": f"Bearer {await sign_in(context, user)}"}
 
 
 async def test_colleagues_behind_one_address_do_not_slow_each_other(function_settings: FunctionSettings) -> None:
