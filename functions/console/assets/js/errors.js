@@ -65,6 +65,10 @@ export function showErrors(form, error, summary) {
   const loose = [];
   let first = null;
   for (const { field, reason } of error.fields) {
+    if (field === "If-Match") {
+      loose.push(sentence(error));
+      continue;
+    }
     const input = form.elements.namedItem(field.split(".").at(-1));
     if (!(input instanceof HTMLElement)) {
       loose.push(`${field}: ${finding(reason)}`);
