@@ -105,6 +105,7 @@ async def test_an_api_key_is_shown_once_and_revoked(stack: Stack, browser: Brows
             assert (await machine.get("/api/detections")).status_code == 200
             assert (await machine.get("/api/cameras")).status_code == 403
             await button(seat, "I have kept it").click()
+            await seat.has("dialog", 0)
             await seat.shows(".cell-name code", f"{key[:12]}…")
             assert key not in await seat.page.content()
             assert await seat.page.evaluate(NAMELESS) == []

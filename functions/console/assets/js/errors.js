@@ -71,7 +71,8 @@ export function showErrors(form, error, summary) {
     }
     const input = form.elements.namedItem(field.split(".").at(-1));
     if (!(input instanceof HTMLElement)) {
-      loose.push(`${field}: ${finding(reason)}`);
+      // What was changed meanwhile is no input of the form.
+      loose.push(field === "If-Match" ? sentence(error) : `${field}: ${finding(reason)}`);
       continue;
     }
     first ??= input;
