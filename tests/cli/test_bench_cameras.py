@@ -35,7 +35,8 @@ def test_settings_that_reach_real_data_stay_out() -> None:
     }  # fmt: skip
     kept = bench._environ(environ, "password-of-the-run")
     assert {name for name in kept if name.startswith("GTV_")} == {
-        "GTV_TRITON_URL", "GTV_JPEG_QUALITY", "GTV_ADMIN_PASSWORD", "GTV_LOG_LEVEL"
+        "GTV_TRITON_URL", "GTV_JPEG_QUALITY", "GTV_ADMIN_PASSWORD", "GTV_LOG_LEVEL",
+        "GTV_CAMERA_NETWORKS",
     }  # fmt: skip
     assert kept["PATH"] == "/bin"
 
