@@ -98,7 +98,7 @@ async def test_the_api_and_the_page_say_it(disk: Path, browser: Browser) -> None
         await seat.page.fill("#f-name", "Meanwhile")
         await seat.page.fill("#f-rtsp_url", "rtsp://127.0.0.1:9/live")
         await seat.page.get_by_role("button", name="Save").click()
-        await seat.shows("dialog .form-error", "The disk of the server is full. Tell the administrator.")
+        await seat.shows("dialog form > .form-error", "The disk of the server is full. Tell the administrator.")
         filler.unlink()
         await seat.page.get_by_role("button", name="Save").click()
         await seat.has("dialog", 0)
