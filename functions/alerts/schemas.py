@@ -11,7 +11,7 @@ from pydantic.config import JsonDict
 
 from functions.shared.contracts import CAMERA_ID
 from functions.shared.never_null import NEVER_NULL
-from functions.shared.shapes import LINE, LINE_OR_NONE, MOMENT, URL, Flag
+from functions.shared.shapes import LINE, LINE_OR_NONE, MOMENT, URL, Flag, one_line
 
 _EARLIEST, _LATEST = datetime(1970, 1, 2, tzinfo=UTC), datetime(9998, 1, 1, tzinfo=UTC)
 _MAIL = re.compile(r"^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+$")
@@ -22,18 +22,6 @@ def _sane(at: datetime) -> datetime:
     if not 1970 <= at.year <= 9998 or not _EARLIEST <= at <= _LATEST:
         raise ValueError("must lie between 1970 and 9998")
     return at.astimezone(UTC)
-
-
-def _clean(text: str) -> str:
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
-        raise ValueError("must be one line without control characters")
-    return no_surrogates(text)
-
-
-def no_surrogates(text: str) -> str:
-    if any(0xD800 <= ord(letter) < 0xE000 for letter in text) or "\x00" in text:
-        raise ValueError("holds what is no character")
-    return text.strip()
 
 
 def _not_empty(text: str) -> str:
@@ -59,7 +47,7 @@ def _of_time(text: str) -> str:
 
 
 Moment = Annotated[AwareDatetime, AfterValidator(_sane), Field(json_schema_extra=MOMENT)]
-Line = AfterValidator(_clean)
+Line = AfterValidator(one_line)
 Name = Annotated[
     str, Field(min_length=1, max_length=120, examples=["Stolen"], json_schema_extra=LINE), Line,
     AfterValidator(_not_empty),

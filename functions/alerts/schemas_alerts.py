@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
 
-from functions.alerts.schemas import Body, HotlistId, Match, Moment, no_surrogates
+from functions.alerts.schemas import Body, HotlistId, Match, Moment
 from functions.shared.contracts import CAMERA_ID
+from functions.shared.shapes import no_surrogates
 
 AlertKind = Literal["watch", "not_listed", "cloned"]
 AlertState = Literal["open", "acknowledged", "withdrawn"]

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from functions.shared.contracts import CAMERA_ID
-from functions.shared.shapes import MOMENT, PLATE, Flag
+from functions.shared.shapes import LINE_OF_THREE, MOMENT, PLATE, Flag, one_line
 
 LONGEST_PLATE = 10
 MAX_DAYS = 36_500
@@ -25,19 +25,13 @@ def _trimmed(value: Any) -> Any:
     return value.strip() if isinstance(value, str) else value
 
 
-def _printable(text: str) -> str:
-    """No database keeps NUL or half a surrogate pair; a line break in a reason is of no use."""
-    if not text.isprintable():
-        raise ValueError("holds a control character")
-    return text
-
-
-Printable = AfterValidator(_printable)
+Line = AfterValidator(one_line)
 Moment = Annotated[AwareDatetime, AfterValidator(_sane), Field(json_schema_extra=MOMENT)]
 RowId = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
 Reason = Annotated[
-    str, BeforeValidator(_trimmed), Printable,
-    Field(min_length=3, max_length=500, description="why: a case number or a sentence; it is kept in the audit log"),
+    str, BeforeValidator(_trimmed), Line,
+    Field(min_length=3, max_length=500, description="why: a case number or a sentence; it is kept in the audit log",
+          json_schema_extra=LINE_OF_THREE),
 ]  # fmt: skip
 PlateText = Annotated[
     str, Field(max_length=40, description="a whole plate; separators and case do not matter", json_schema_extra=PLATE)
@@ -90,7 +84,7 @@ class HoldCreate(Body):
         }
     )
 
-    case_number: Annotated[str, BeforeValidator(_trimmed), Printable, Field(min_length=1, max_length=120)]
+    case_number: Annotated[str, BeforeValidator(_trimmed), Line, Field(min_length=1, max_length=120)]
     reason: Reason
     plate: PlateText | None = Field(None, description="and its twin in the other numbering")
     camera_id: str | None = Field(None, pattern=CAMERA_ID)
@@ -223,11 +217,11 @@ class EraseReport(BaseModel):
 
 
 class AuditQuery(Body):
-    actor: Annotated[str, Printable] | None = Field(None, max_length=128, description="name or id of a user")
-    action: Annotated[str, Printable] | None = Field(
+    actor: Annotated[str, Line] | None = Field(None, max_length=128, description="name or id of a user")
+    action: Annotated[str, Line] | None = Field(
         None, max_length=64, description="e.g. detections.search; detections.* takes them all"
     )
-    subject: Annotated[str, Printable] | None = Field(
+    subject: Annotated[str, Line] | None = Field(
         None, max_length=128, description="what it was done to: a plate, an id"
     )
     start: Moment | None = Field(None, alias="from")

@@ -20,7 +20,7 @@ from functions.search.repository_lists import Pattern
 from functions.search.schemas import PlateQuery
 from functions.shared.access import ACCESS
 from functions.shared.context import Context
-from functions.shared.errors import Forbidden, InvalidInput, NotFound
+from functions.shared.errors import Forbidden, InvalidInput
 from functions.shared.plates import distance, twins
 from functions.shared.tables import CLONED_LIST, Hotlist
 from functions.shared.tokens import Principal
@@ -34,8 +34,8 @@ _BEFORE, _BEHIND = 4, 2
 
 
 async def narrowed(context: Context, session: AsyncSession, query: PlateQuery, filters: Filters, look: Look) -> Filters:
-    """The filters with what `hotlist_id` asks for. Raises NotFound for a list that is none of theirs, Forbidden, and
-    InvalidInput for lists whose patterns are too many."""
+    """The filters with what `hotlist_id` asks for. Raises Forbidden, and InvalidInput for a list that is none of
+    theirs or whose patterns are too many."""
     wanted = sorted(set(query.hotlist_id))
     if not wanted:
         return filters
@@ -44,7 +44,7 @@ async def narrowed(context: Context, session: AsyncSession, query: PlateQuery, f
     lists = await repository_lists.lists(session, look.who.scope, wanted)
     if len(lists) < len(wanted):
         missing = sorted(set(wanted) - {row.id for row in lists})
-        raise NotFound("there is no such list", hotlist_id=missing[0])
+        raise InvalidInput(f"hotlist_id: there is no list {missing[0]}", field="hotlist_id")
     by_alert = tuple(row.id for row in lists if row.id == CLONED_LIST)
     ids = tuple(row.id for row in lists if row.id != CLONED_LIST)
     twinned = tuple(row.id for row in lists if row.id != CLONED_LIST and row.twins)

@@ -15,6 +15,7 @@ Flag = Annotated[bool, Field(strict=True)]
 _BLANK = r"\x00-\x20\x7f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 # One line that does not begin with a space, and one that may also be empty.
 LINE: JsonDict = {"pattern": rf"^[^{_BLANK}][^\x00-\x1f\x7f]*$"}
+LINE_OF_THREE: JsonDict = {"pattern": rf"^[^{_BLANK}][^\x00-\x1f\x7f]+[^{_BLANK}]$"}
 LINE_OR_NONE: JsonDict = {"pattern": r"^[^\x00-\x1f\x7f]*$"}
 URL: JsonDict = {"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7f]+$"}
 _SEPARATOR = r"[ .\u00b7\u2022\u2010-\u2015\u2212-]*"
@@ -23,3 +24,18 @@ PLATE: JsonDict = {"pattern": rf"^{_SEPARATOR}([A-Za-z0-9]{_SEPARATOR}){{1,10}}$
 _YEAR = r"[2-8]\d{3}|9[0-8]\d\d|99[0-8]\d|999[0-7]"
 MOMENT: JsonDict = {"pattern": rf"^(19[7-9]\d|{_YEAR})-"}
 MOMENT_2000: JsonDict = {"pattern": rf"^({_YEAR})-"}
+
+
+def one_line(text: str) -> str:
+    """The text without what surrounds it. Raises ValueError for control characters and halves of surrogate pairs,
+    which no database keeps; a line break in a name or a reason is of no use."""
+    if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+        raise ValueError("must be one line without control characters")
+    return no_surrogates(text)
+
+
+def no_surrogates(text: str) -> str:
+    """The text without what surrounds it, in which lines may break. Raises ValueError for what is no character."""
+    if any(0xD800 <= ord(letter) < 0xE000 for letter in text) or "\x00" in text:
+        raise ValueError("holds what is no character")
+    return text.strip()

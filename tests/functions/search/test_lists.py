@@ -148,7 +148,8 @@ async def test_a_list_of_others_is_none(served: Served, database: Database) -> N
     for name in (other, whole, new_id()):
         for path in (URL, f"{URL}/export.csv"):
             answer = await served.client.get(path, params={"hotlist_id": name}, headers=viewer)
-            assert answer.status_code == 404, answer.text
+            assert answer.status_code == 422, answer.text
+            assert answer.json()["error"]["details"]["field"] == "hotlist_id"
     machine = await person(served, "robo", "integrator", ["ring"])
     assert (await served.client.get(URL, params={"hotlist_id": own}, headers=machine)).status_code == 403
     served.context.settings = served.context.settings.model_copy(update={"mask_plates_for": (Role.VIEWER,)})
