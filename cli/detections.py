@@ -32,9 +32,7 @@ def list_(  # noqa: PLR0913  each is an option of the command line
     since: Annotated[str | None, typer.Option("--from", help=f"Seen at or after this: {moments.HELP}.")] = None,
     until: Annotated[str | None, typer.Option("--to", help="Seen before this.")] = None,
     group: Annotated[list[str] | None, typer.Option("--group", help="Group id; may be repeated.")] = None,
-    hotlist: Annotated[
-        list[str] | None, typer.Option("--hotlist", help="Plates on this list, by name or id; may be repeated.")
-    ] = None,
+    hotlist: movements.Hotlists = None,
     type_: Annotated[list[str] | None, typer.Option("--type", help="car, motorcycle, bus, truck; repeatable.")] = None,
     color: Annotated[list[str] | None, typer.Option(help="Colour of the vehicle; repeatable.")] = None,
     direction: Annotated[list[str] | None, typer.Option(help="towards, away, left, right; repeatable.")] = None,

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cli import moments
+from cli import hotlist_entries, moments
 from cli.finding import narrowing, tell_blind
 from cli.output import AsJson, cell, local_time, print_json, print_table, say
 from cli.state import api
@@ -21,6 +21,9 @@ Until = Annotated[str | None, typer.Option("--to", help="Before this.")]
 Twins = Annotated[bool, typer.Option("--twins/--no-twins", help="Also the other numbering: ABC1234 is ABC1C34.")]
 Cameras = Annotated[list[str] | None, typer.Option("--camera", "-c", help="Camera id; may be repeated.")]
 Groups = Annotated[list[str] | None, typer.Option("--group", help="Group id; may be repeated.")]
+Hotlists = Annotated[
+    list[str] | None, typer.Option("--hotlist", help="Plates on this list, by name or id; may be repeated.")
+]
 ROUTE = ("Time", "Camera", "Plate", "Since the last", "km", "km/h", "Latitude", "Longitude", "Id")
 COMPANIONS = ("Plate", "Meetings", "Cameras", "Share", "First", "Last")
 
@@ -136,6 +139,7 @@ def export(  # noqa: PLR0913  each is an option of the command line
     until: Until = None,
     camera: Cameras = None,
     group: Groups = None,
+    hotlist: Hotlists = None,
     reason: Reason = None,
     limit: Annotated[int, typer.Option(min=1, max=50_000, help="Rows at the most.")] = 50_000,
     force: Annotated[bool, typer.Option("--force", help="Write over a file that is there.")] = False,
@@ -147,6 +151,7 @@ def export(  # noqa: PLR0913  each is an option of the command line
     }  # fmt: skip
     _require_free(file, force)
     with api(ctx) as client:
+        asked["hotlist_id"] = [hotlist_entries.found(client, name)["id"] for name in hotlist or ()] or None
         data, headers = client.download("/api/detections/export.csv", **asked)
     if str(file) == "-":
         sys.stdout.buffer.write(data)

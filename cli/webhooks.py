@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from datetime import UTC, datetime
@@ -10,14 +11,15 @@ from typing import Annotated, Any
 
 import typer
 
+from cli.client import Client
 from cli.moments import HELP, moment
 from cli.output import AsJson, cell, local_time, note, print_fields, print_json, print_table, say
 from cli.state import api
 from functions.shared import signatures
-from functions.shared.errors import InvalidInput, Rejected
+from functions.shared.errors import InvalidInput, NotFound, Rejected
 
 app = typer.Typer(no_args_is_help=True, help="Webhooks: add, test, deliveries, replay, and verify what came.")
-WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK", help="Id of the webhook.")]
+WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK", help="Name or id of the webhook.")]
 Types = Annotated[
     list[str] | None, typer.Option("--type", help="A type of event; may be repeated. None: all. See `types`.")
 ]
@@ -30,6 +32,20 @@ Thin = Annotated[bool | None, typer.Option("--thin/--full", help="Ids and a link
 SecretFile = Annotated[
     Path | None, typer.Option("--secret-file", help="File with a secret of your own, whsec_...", dir_okay=False)
 ]
+_ID = re.compile("[0-9a-f]{32}")
+
+
+def _path(client: Client, webhook: str, rest: str = "") -> str:
+    """The route of a webhook by its id or its name. Raises NotFound, InvalidInput (a name that several have)."""
+    if not _ID.fullmatch(webhook):
+        wanted = webhook.casefold()
+        found = [item["id"] for item in client.pages("/api/webhooks", None) if item["name"].casefold() == wanted]
+        if not found:
+            raise NotFound(f"there is no webhook {webhook}")
+        if len(found) > 1:
+            raise InvalidInput(f"{len(found)} webhooks are named {webhook}: take an id of `list`", field="webhook")
+        webhook = found[0]
+    return f"/api/webhooks/{webhook}{rest}"
 
 
 @app.command()
@@ -77,7 +93,7 @@ def list_(ctx: typer.Context, as_json: AsJson = False) -> None:
 def show(ctx: typer.Context, webhook: WebhookId, as_json: AsJson = False) -> None:
     """One webhook: its settings and how it fares."""
     with api(ctx) as client:
-        found = client.get(f"/api/webhooks/{webhook}")
+        found = client.get(_path(client, webhook))
     if as_json:
         print_json(found)
     else:
@@ -115,7 +131,7 @@ def update(  # noqa: PLR0913  each is an option of the command line
     if not body:
         raise InvalidInput("nothing is to be changed: name at least one option", field="options")
     with api(ctx) as client:
-        changed = client.call("PATCH", f"/api/webhooks/{webhook}", json=body)
+        changed = client.call("PATCH", _path(client, webhook), json=body)
     if as_json:
         print_json(changed)
     else:
@@ -144,7 +160,7 @@ def remove(
     if not yes:
         typer.confirm(f"Take webhook {webhook} out, with its deliveries?", abort=True)
     with api(ctx) as client:
-        client.call("DELETE", f"/api/webhooks/{webhook}")
+        client.call("DELETE", _path(client, webhook))
     say(f"Removed [bold]{cell(webhook)}[/].")
 
 
@@ -152,7 +168,7 @@ def remove(
 def try_(ctx: typer.Context, webhook: WebhookId, as_json: AsJson = False) -> None:
     """Send a test event now; exit code 1 where it did not arrive."""
     with api(ctx) as client:
-        done = client.call("POST", f"/api/webhooks/{webhook}/test", slow=True)
+        done = client.call("POST", _path(client, webhook, "/test"), slow=True)
     last = done["last"] or {}
     if as_json:
         print_json(done)
@@ -179,7 +195,7 @@ def rotate_secret(
     if secret_file is not None:
         body["secret"] = secret_file.read_text().strip()
     with api(ctx) as client:
-        done = client.call("POST", f"/api/webhooks/{webhook}/rotate-secret", json=body)
+        done = client.call("POST", _path(client, webhook, "/rotate-secret"), json=body)
     if as_json:
         print_json(done)
         return
@@ -214,7 +230,7 @@ def deliveries(  # noqa: PLR0913  each is an option of the command line
     """What was sent, or is to be, newest first."""
     span = {"from": moment(start, "from") if start else None, "to": moment(end, "to") if end else None}
     with api(ctx) as client:
-        found = list(client.pages(f"/api/webhooks/{webhook}/deliveries", limit, state=state or None, **span))
+        found = list(client.pages(_path(client, webhook, "/deliveries"), limit, state=state or None, **span))
     if as_json:
         print_json({"items": found})
         return
@@ -242,7 +258,7 @@ def delivery(
 ) -> None:
     """One delivery with each attempt, and what would be sent now."""
     with api(ctx) as client:
-        found = client.get(f"/api/webhooks/{webhook}/deliveries/{which}")
+        found = client.get(_path(client, webhook, f"/deliveries/{which}"))
     if as_json:
         print_json(found)
         return
@@ -274,7 +290,7 @@ def replay(  # noqa: PLR0913  each is an option of the command line
         states = ["dead", "delivered"] if delivered else ["dead"]
         body = {"from": moment(start or "", "from"), "to": until, "states": states}
     with api(ctx) as client:
-        done = client.call("POST", f"/api/webhooks/{webhook}/replay", json=body)
+        done = client.call("POST", _path(client, webhook, "/replay"), json=body)
     if as_json:
         print_json(done)
     else:

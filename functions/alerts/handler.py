@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response, StreamingResponse
-from starlette.datastructures import UploadFile
 
 from functions.alerts import desk, entries, preview, service, work
 from functions.alerts.schemas import (
@@ -27,14 +25,14 @@ from functions.alerts.schemas import (
     RulePreview,
 )
 from functions.alerts.schemas_alerts import Acknowledgement, AlertCounts, AlertDetail, AlertPage, AlertQuery
-from functions.shared.errors import InvalidInput
 from functions.shared.idempotency import OPENAPI, attempt_of
+from functions.shared.revisions import IfMatch, etag, revision_of
+from functions.shared.uploads import file_of
 from functions.shared.web import Ctx, Startup, Who, Worker, create_app
 
 router = APIRouter(prefix="/api", tags=["alerts"])
 startup: list[Startup] = []
 workers: list[Worker] = [work.end_with_process, work.worker]
-IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=32)]
 _FILE = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
 _CSV_BODY = {
     "required": True,
@@ -57,7 +55,7 @@ async def list_hotlists(query: Annotated[HotlistQuery, Query()], context: Ctx, w
 async def create_hotlist(body: HotlistCreate, request: Request, context: Ctx, who: Who) -> JSONResponse:
     """Add a list. Its hook is encrypted and never given back."""
     answer = await service.create_hotlist(context, who, body, await attempt_of(request, who))
-    headers = {"Location": f"/api/hotlists/{answer.body['id']}", "ETag": _etag(answer.body["revision"])}
+    headers = {"Location": f"/api/hotlists/{answer.body['id']}", "ETag": etag(answer.body["revision"])}
     return JSONResponse(answer.body, answer.status, {**headers, **answer.headers})
 
 
@@ -79,7 +77,7 @@ async def import_entries(
 
     A plate that the list has already takes the line's facts. With `replace` what the file lacks is taken out.
     """
-    data = await _file_of(request)
+    data = await file_of(request)
     answer = await entries.import_entries(context, who, data, how, await attempt_of(request, who))
     return JSONResponse(answer.body, answer.status, answer.headers)
 
@@ -93,7 +91,7 @@ async def rotate_secrets(context: Ctx) -> dict[str, int]:
 @router.get("/hotlists/{hotlist_id}")
 async def show_hotlist(hotlist_id: str, context: Ctx, who: Who, response: Response) -> HotlistView:
     found = await service.show_hotlist(context, who, hotlist_id)
-    response.headers["ETag"] = _etag(found.revision)
+    response.headers["ETag"] = etag(found.revision)
     return found
 
 
@@ -102,15 +100,15 @@ async def update_hotlist(
     hotlist_id: str, body: HotlistUpdate, context: Ctx, who: Who, response: Response, if_match: IfMatch = None
 ) -> HotlistView:
     """Change the fields that are given. With `If-Match` only the revision that was seen is changed (else 409)."""
-    found = await service.update_hotlist(context, who, hotlist_id, body, _revision(if_match))
-    response.headers["ETag"] = _etag(found.revision)
+    found = await service.update_hotlist(context, who, hotlist_id, body, revision_of(if_match))
+    response.headers["ETag"] = etag(found.revision)
     return found
 
 
 @router.delete("/hotlists/{hotlist_id}", status_code=204)
 async def delete_hotlist(hotlist_id: str, context: Ctx, who: Who, if_match: IfMatch = None) -> None:
     """Take a list out with its entries. Its alerts stay."""
-    await service.delete_hotlist(context, who, hotlist_id, _revision(if_match))
+    await service.delete_hotlist(context, who, hotlist_id, revision_of(if_match))
 
 
 @router.post("/hotlists/{hotlist_id}/preview")
@@ -171,32 +169,6 @@ async def acknowledge_alert(alert_id: str, body: Acknowledgement, context: Ctx, 
     found = await desk.acknowledge(context, who, alert_id, body)
     await work.let_out(context)
     return found
-
-
-async def _file_of(request: Request) -> bytes:
-    """The CSV: the multipart field `file`, or the body itself."""
-    body = await request.body()
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        return body
-    async with request.form(max_files=1, max_fields=4) as form:
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            raise InvalidInput("the form lacks a file in the field `file`", field="file")
-        return await file.read()
-
-
-def _etag(revision: int) -> str:
-    return f'"{revision}"'
-
-
-def _revision(if_match: str | None) -> int | None:
-    """The revision of an If-Match header; `*` is any."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    found = re.fullmatch(r'(?:W/)?"(\d{1,9})"', if_match.strip())
-    if found is None:
-        raise InvalidInput('If-Match takes the ETag of the list, e.g. "3"', field="If-Match")
-    return int(found[1])
 
 
 app = create_app("alerts", [router], startup=startup, workers=workers)

@@ -87,7 +87,7 @@ class Memory:
             count += len(page)
             if len(page) < _PAGE:
                 break
-            behind = page[-1].id
+            behind = page[-1].pattern
             await asyncio.sleep(0)
         held.version = row.entries_version
         log.info("hotlist_read", hotlist_id=row.id, changed=count, entries=len(held.book), version=held.version)

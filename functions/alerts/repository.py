@@ -125,14 +125,14 @@ class Stored(NamedTuple):
 
 
 async def entries_since(session: AsyncSession, hotlist_id: str, version: int, behind: str, limit: int) -> list[Stored]:
-    """Entries that changed after a version, by id, behind an id."""
+    """Entries that changed after a version, by pattern, behind a pattern: an index has them in this order."""
     table = HotlistEntry
     asked = select(
         table.id, table.pattern, table.match, table.tolerance, table.valid_until, table.removed, table.version
-    ).where(table.hotlist_id == hotlist_id, table.version > version, table.id > behind)
+    ).where(table.hotlist_id == hotlist_id, table.version > version, table.pattern > behind)
     if version == 0:
         asked = asked.where(table.removed.is_(False))
-    return [Stored(*row) for row in await session.execute(asked.order_by(table.id).limit(limit))]
+    return [Stored(*row) for row in await session.execute(asked.order_by(table.pattern).limit(limit))]
 
 
 async def count_entries(session: AsyncSession, hotlist_id: str) -> int:

@@ -28,6 +28,7 @@ from functions.shared.contracts import new_id, now
 from functions.shared.errors import Conflict, Forbidden, GTVisionError, InvalidInput, NotFound
 from functions.shared.idempotency import Answer, Attempt, once
 from functions.shared.outbound import Outbound
+from functions.shared.revisions import require_revision
 from functions.shared.tables import CLONED_LIST, Hotlist
 from functions.shared.tokens import Principal
 
@@ -151,8 +152,7 @@ async def changeable(
     groups = (await repository.groups_of(session, [row.id]))[row.id]
     if not may_change(None if row.all_groups else groups, who.scope.groups):
         raise Forbidden("the list also counts at groups of cameras that are not yours")
-    if revision is not None and revision != row.revision:
-        raise Conflict("the list was changed meanwhile; read it again", field="If-Match", revision=row.revision)
+    require_revision(row, revision, "list")
     return row, groups
 
 

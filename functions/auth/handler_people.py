@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
-from fastapi import Header, Query, Request, Response
+from fastapi import Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from functions.auth import machine_keys, sessions, users
@@ -22,11 +21,10 @@ from functions.auth.schemas import (
     UserUpdate,
     UserView,
 )
-from functions.shared.errors import InvalidInput
 from functions.shared.idempotency import OPENAPI, attempt_of
+from functions.shared.revisions import IfMatch, revision_of
 from functions.shared.web import Ctx, Who
 
-IfMatch = Annotated[str | None, Header(description="only this revision of the user, as its ETag")]
 Cursor = Annotated[str | None, Query(pattern=ID)]
 Limit = Annotated[int, Query(ge=1, le=users.PAGE_MAX)]
 
@@ -56,7 +54,7 @@ async def update_user(
 ) -> UserView:
     """Change role, groups, password, name or state; it counts from the user's next request on. With `If-Match` only the
     revision that was seen is changed (else 409). A new password, and disabling, end the user's sessions."""
-    found = await users.update_user(context, who, user_id, body, _revision(if_match))
+    found = await users.update_user(context, who, user_id, body, revision_of(if_match))
     response.headers["ETag"] = f'"{found.revision}"'
     return found
 
@@ -64,7 +62,7 @@ async def update_user(
 @router.delete("/users/{user_id}", status_code=204)
 async def disable_user(user_id: str, context: Ctx, who: Who, if_match: IfMatch = None) -> None:
     """Disable a user. The row stays, since corrections and the audit log name it; `disabled: false` undoes it."""
-    await users.disable_user(context, who, user_id, _revision(if_match))
+    await users.disable_user(context, who, user_id, revision_of(if_match))
 
 
 @router.get("/users/{user_id}/sessions")
@@ -125,13 +123,3 @@ async def create_api_key(body: ApiKeyCreate, request: Request, context: Ctx, who
 async def revoke_api_key(key_id: str, context: Ctx, who: Who) -> None:
     """Revoke an API key: it holds no more from now on."""
     await machine_keys.revoke_key(context, who, key_id)
-
-
-def _revision(if_match: str | None) -> int | None:
-    """The revision of an If-Match header; `*` is any."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    found = re.fullmatch(r'(?:W/)?"(\d{1,9})"', if_match.strip())
-    if found is None:
-        raise InvalidInput('If-Match takes the ETag of the user, e.g. "3"', field="If-Match")
-    return int(found[1])

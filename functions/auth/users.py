@@ -18,6 +18,7 @@ from functions.shared.context import Context
 from functions.shared.contracts import new_id, now
 from functions.shared.errors import Conflict, InvalidInput, NotFound
 from functions.shared.idempotency import Answer, Attempt, once
+from functions.shared.revisions import require_revision
 from functions.shared.tables import User
 from functions.shared.tokens import Principal, dormant
 
@@ -114,7 +115,7 @@ async def update_user(
     async with context.db.transaction() as session:
         await repository.lock(session, User)
         user = await existing(session, user_id)
-        _require_revision(user, revision)
+        require_revision(user, revision, "user")
         groups = (await repository.groups_of(session, [user.id])).get(user.id, [])
         before = _facts(user, groups)
         groups = await _apply(session, user, change, groups)
@@ -191,11 +192,6 @@ def _day(at: datetime | None) -> str | None:
 def _kept(who: Principal, user: User) -> str | None:
     """The session that goes on where an admin sets their own password."""
     return who.session_id if who.user_id == user.id and not user.disabled else None
-
-
-def _require_revision(user: User, revision: int | None) -> None:
-    if revision is not None and revision != user.revision:
-        raise Conflict("the user was changed meanwhile; read it again", field="If-Match", revision=user.revision)
 
 
 async def _require_admin_left(session: AsyncSession, user: User) -> None:

@@ -16,6 +16,7 @@ from functions.shared.contracts import CAMERA_ID, now
 from functions.shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from functions.shared.formats import DEFAULT
 from functions.shared.idempotency import Answer, Attempt, once
+from functions.shared.revisions import require_revision
 from functions.shared.scope import Scope
 from functions.shared.tables import Group
 from functions.shared.tokens import Principal
@@ -96,7 +97,7 @@ async def update_group(
     given = change.model_dump(exclude_unset=True)
     async with context.db.transaction() as session:
         row = await _existing(session, group_id, who.scope, lock=True)
-        _require_revision(row, revision)
+        require_revision(row, revision, "group")
         changed = {name: value for name, value in given.items() if getattr(row, name) != value}
         for name, value in changed.items():
             setattr(row, name, value)
@@ -115,7 +116,7 @@ async def delete_group(context: Context, group_id: str, revision: int | None, wh
     """Take an empty group out. Raises NotFound, Conflict (cameras are in it, or it was changed meanwhile)."""
     async with context.db.transaction() as session:
         row = await _existing(session, group_id, who.scope, lock=True)
-        _require_revision(row, revision)
+        require_revision(row, revision, "group")
         count = (await repository.cameras_by_group(session, [group_id])).get(group_id, 0)
         if count:
             raise Conflict(
@@ -127,11 +128,6 @@ async def delete_group(context: Context, group_id: str, revision: int | None, wh
         await session.flush()
         await record(context.vault, session, who, Act("groups.delete", group_id, details={"name": row.name}))
     log.info("group_deleted", group_id=group_id)
-
-
-def _require_revision(row: Group, revision: int | None) -> None:
-    if revision is not None and revision != row.revision:
-        raise Conflict("the group was changed meanwhile; read it again", field="If-Match", revision=row.revision)
 
 
 async def require(session: AsyncSession, group_id: str | None, scope: Scope) -> None:

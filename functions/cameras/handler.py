@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
-from starlette.datastructures import UploadFile
 
 from functions.cameras import discovery, exporter, groups, health, importer, onvif, probe, service, status, views
 from functions.cameras.device_schemas import Discovered, DiscoverRequest, OnvifDevice, OnvifRequest
@@ -37,15 +35,15 @@ from functions.cameras.schemas import (
 )
 from functions.cameras.sheet import MAX_LINES
 from functions.cameras.spans import keep_spans
-from functions.shared.errors import InvalidInput
 from functions.shared.idempotency import OPENAPI, attempt_of
 from functions.shared.openapi import may_answer
+from functions.shared.revisions import IfMatch, etag, revision_of
+from functions.shared.uploads import file_of
 from functions.shared.web import Ctx, Startup, Who, Worker, create_app
 
 router = APIRouter(prefix="/api", tags=["cameras"])
 startup: list[Startup] = []
 workers: list[Worker] = [keep_specs, keep_spans]
-IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=32)]
 _FILE = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
 CSV_BODY = {
     "required": True,
@@ -66,7 +64,7 @@ async def list_cameras(context: Ctx, who: Who, query: Annotated[CameraQuery, Que
 async def register_camera(body: CameraCreate, request: Request, context: Ctx, who: Who) -> JSONResponse:
     """Add a camera. Its address is encrypted and never given back."""
     answer = await service.register_camera(context, body, await attempt_of(request, who), who)
-    headers = {"Location": f"/api/cameras/{answer.body['id']}", "ETag": _etag(answer.body["revision"])}
+    headers = {"Location": f"/api/cameras/{answer.body['id']}", "ETag": etag(answer.body["revision"])}
     return JSONResponse(answer.body, answer.status, {**headers, **answer.headers})
 
 
@@ -111,7 +109,7 @@ async def import_cameras(
     With `upsert` lines whose id is there change that camera. A line whose group_id names no group is wrong, unless
     `create_groups` is asked for. `dry_run` changes nothing and reports the same, line by line.
     """
-    data = await _file_of(request)
+    data = await file_of(request)
     answer = await importer.import_cameras(context, data, await attempt_of(request, who), how, who)
     report = ImportReport.model_validate(answer.body)
     return JSONResponse(report.model_dump(mode="json"), answer.status, answer.headers)
@@ -127,7 +125,7 @@ async def rotate_secrets(context: Ctx, who: Who) -> dict[str, int]:
 async def show_camera(camera_id: str, context: Ctx, who: Who, response: Response) -> CameraView:
     """One camera with its status; the `ETag` is what `If-Match` of a change takes."""
     found = await views.with_status(context, await service.camera(context, camera_id, who.scope))
-    response.headers["ETag"] = _etag(found.revision)
+    response.headers["ETag"] = etag(found.revision)
     return found
 
 
@@ -136,22 +134,22 @@ async def update_camera(
     camera_id: str, body: CameraUpdate, context: Ctx, who: Who, response: Response, if_match: IfMatch = None
 ) -> CameraView:
     """Change the fields that are given. With `If-Match` only the revision that was seen is changed (else 409)."""
-    row = await service.update_camera(context, camera_id, body, _revision(if_match), who)
-    response.headers["ETag"] = _etag(row.revision)
+    row = await service.update_camera(context, camera_id, body, revision_of(if_match), who)
+    response.headers["ETag"] = etag(row.revision)
     return views.view(context, row)
 
 
 @router.delete("/cameras/{camera_id}", status_code=204)
 async def delete_camera(camera_id: str, context: Ctx, who: Who, if_match: IfMatch = None) -> None:
     """Take a camera out. Its detections stay and go on naming its id, which is therefore not given again."""
-    await service.delete_camera(context, camera_id, _revision(if_match), who)
+    await service.delete_camera(context, camera_id, revision_of(if_match), who)
 
 
 @router.post("/cameras/{camera_id}/restore")
 async def restore_camera(camera_id: str, body: CameraRestore, context: Ctx, who: Who, response: Response) -> CameraView:
     """Bring back a camera that was taken out, under its id and with its settings; its address is given again."""
     row = await service.restore_camera(context, camera_id, body.rtsp_url, who)
-    response.headers["ETag"] = _etag(row.revision)
+    response.headers["ETag"] = etag(row.revision)
     return views.view(context, row)
 
 
@@ -203,7 +201,7 @@ async def list_groups(context: Ctx, who: Who, query: Annotated[GroupQuery, Query
 async def create_group(body: GroupCreate, request: Request, context: Ctx, who: Who) -> JSONResponse:
     """Add a group: a name and the formats that plates before its cameras may have."""
     answer = await groups.create_group(context, body, await attempt_of(request, who), who)
-    headers = {"Location": f"/api/groups/{answer.body['id']}", "ETag": _etag(answer.body["revision"])}
+    headers = {"Location": f"/api/groups/{answer.body['id']}", "ETag": etag(answer.body["revision"])}
     return JSONResponse(answer.body, answer.status, {**headers, **answer.headers})
 
 
@@ -211,7 +209,7 @@ async def create_group(body: GroupCreate, request: Request, context: Ctx, who: W
 async def show_group(group_id: str, context: Ctx, who: Who, response: Response) -> GroupView:
     """One group; the `ETag` is what `If-Match` of a change takes."""
     found = await groups.show_group(context, group_id, who.scope)
-    response.headers["ETag"] = _etag(found.revision)
+    response.headers["ETag"] = etag(found.revision)
     return found
 
 
@@ -221,41 +219,15 @@ async def update_group(
 ) -> GroupView:
     """Change the fields that are given; what is read from now on follows the new formats. With `If-Match` only the
     revision that was seen is changed (else 409)."""
-    found = await groups.update_group(context, group_id, body, _revision(if_match), who)
-    response.headers["ETag"] = _etag(found.revision)
+    found = await groups.update_group(context, group_id, body, revision_of(if_match), who)
+    response.headers["ETag"] = etag(found.revision)
     return found
 
 
 @router.delete("/groups/{group_id}", status_code=204)
 async def delete_group(group_id: str, context: Ctx, who: Who, if_match: IfMatch = None) -> None:
     """Take a group out that no camera is in (else 409)."""
-    await groups.delete_group(context, group_id, _revision(if_match), who)
-
-
-async def _file_of(request: Request) -> bytes:
-    """The CSV: the multipart field `file`, or the body itself."""
-    body = await request.body()
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        return body
-    async with request.form(max_files=1, max_fields=4) as form:
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            raise InvalidInput("the form lacks a file in the field `file`", field="file")
-        return await file.read()
-
-
-def _etag(revision: int) -> str:
-    return f'"{revision}"'
-
-
-def _revision(if_match: str | None) -> int | None:
-    """The revision of an If-Match header; `*` is any."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    found = re.fullmatch(r'(?:W/)?"(\d{1,9})"', if_match.strip())
-    if found is None:
-        raise InvalidInput('If-Match takes the ETag of what is changed, e.g. "3"', field="If-Match")
-    return int(found[1])
+    await groups.delete_group(context, group_id, revision_of(if_match), who)
 
 
 app = create_app("cameras", [router], startup=startup, workers=workers)

@@ -19,6 +19,7 @@ from functions.shared.contracts import CAMERA_ID, CameraChanged, now
 from functions.shared.errors import Conflict, NotFound
 from functions.shared.idempotency import Answer, Attempt, once
 from functions.shared.outbox import enqueue
+from functions.shared.revisions import require_revision
 from functions.shared.scope import Scope
 from functions.shared.tables import Camera
 from functions.shared.tokens import Principal
@@ -99,7 +100,7 @@ async def update_camera(
         await urls.require_allowed(change.rtsp_url.get_secret_value(), context.settings.camera_networks)
     async with context.db.transaction() as session:
         row = await existing(session, camera_id, who.scope, for_update=True)
-        _require_revision(row, revision)
+        require_revision(row, revision, "camera")
         if "group_id" in change.model_fields_set and change.group_id != row.group_id:
             await groups.require(session, change.group_id, who.scope)
         fields = apply(context, session, row, change)
@@ -140,7 +141,7 @@ async def delete_camera(context: Context, camera_id: str, revision: int | None, 
     detections name it. Raises NotFound, Conflict (changed meanwhile)."""
     async with context.db.transaction() as session:
         row = await existing(session, camera_id, who.scope, for_update=True)
-        _require_revision(row, revision)
+        require_revision(row, revision, "camera")
         row.deleted_at = row.updated_at = now()
         row.revision, row.enabled, row.url_encrypted = row.revision + 1, False, ""
         _tell(session, row, "deleted")
@@ -171,11 +172,6 @@ async def restore_camera(context: Context, camera_id: str, url: SecretStr, who: 
     log.info("camera_restored", camera_id=camera_id)
     await feed.announce(context, [camera_id])
     return row
-
-
-def _require_revision(row: Camera, revision: int | None) -> None:
-    if revision is not None and revision != row.revision:
-        raise Conflict("the camera was changed meanwhile; read it again", field="If-Match", revision=row.revision)
 
 
 async def camera(context: Context, camera_id: str, scope: Scope) -> Camera:

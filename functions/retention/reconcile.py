@@ -82,15 +82,19 @@ async def _days(context: Context, kind: str) -> AsyncIterator[datetime]:
 
 
 async def _days_of_rows(context: Context, kind: str, span: Span) -> set[datetime]:
-    """Days since the oldest row: a day whose whole folder is gone has rows all the same."""
-    oldest = select(func.min(Correction.created_at if kind == "corrections" else Detection.started_at))
-    async with context.db.read() as session:
-        first: datetime | None = await session.scalar(oldest)
-    if first is None:
-        return set()
-    begin = max(first, span.since) if span.since is not None else first
-    day = begin.replace(hour=0, minute=0, second=0, microsecond=0)
-    return {day + timedelta(days=number) for number in range((now() - day).days + 1)}
+    """Days that have rows, each found by its first: a day whose whole folder is gone has rows all the same."""
+    column = Correction.created_at if kind == "corrections" else Detection.started_at
+    days: set[datetime] = set()
+    behind = span.since.replace(hour=0, minute=0, second=0, microsecond=0) if span.since is not None else None
+    while True:
+        ask = select(func.min(column)) if behind is None else select(func.min(column)).where(column >= behind)
+        async with context.db.read() as session:
+            first: datetime | None = await session.scalar(ask)
+        if first is None or (span.before is not None and first >= span.before):
+            return days
+        day = first.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+        days.add(day)
+        behind = day + timedelta(days=1)
 
 
 async def _look_at_day(context: Context, kind: str, day: datetime, found: Found, mend: Mend) -> None:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import Annotated
 from weakref import WeakKeyDictionary
 
-from fastapi import APIRouter, Header, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, Response
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.shared.context import Context
-from functions.shared.errors import InvalidInput
 from functions.shared.idempotency import OPENAPI, Answer, attempt_of, once
 from functions.shared.outbound import Outbound, parse_url
+from functions.shared.revisions import IfMatch, etag, revision_of
 from functions.shared.web import Ctx, Startup, Who, Worker, create_app
 from functions.webhooks import payload, records, service
 from functions.webhooks.schemas import (
@@ -39,7 +38,6 @@ from functions.webhooks.worker import deliver, open_outbound
 router = APIRouter(prefix="/api/webhooks", tags=["webhooks"])
 startup: list[Startup] = []
 workers: list[Worker] = [deliver]
-IfMatch = Annotated[str | None, Header(alias="If-Match", max_length=32)]
 _outbound: WeakKeyDictionary[Context, Outbound] = WeakKeyDictionary()
 
 
@@ -68,7 +66,7 @@ async def create_webhook(body: WebhookCreate, request: Request, context: Ctx, wh
         return Answer(201, kept.model_dump(mode="json"))
 
     answer = await once(context, await attempt_of(request, who), work)
-    headers = {"Location": f"/api/webhooks/{answer.body['id']}", "ETag": _etag(answer.body["revision"])}
+    headers = {"Location": f"/api/webhooks/{answer.body['id']}", "ETag": etag(answer.body["revision"])}
     shown = {**_with_secret(answer, secret), "url": str(parse_url(body.url))}
     return JSONResponse(shown, answer.status, {**headers, **answer.headers})
 
@@ -88,7 +86,7 @@ async def rotate_keys(context: Ctx) -> dict[str, int]:
 @router.get("/{webhook_id}")
 async def show_webhook(webhook_id: str, context: Ctx, who: Who, response: Response) -> WebhookView:
     found = await service.show(context, who, webhook_id)
-    response.headers["ETag"] = _etag(found.revision)
+    response.headers["ETag"] = etag(found.revision)
     return found
 
 
@@ -99,15 +97,15 @@ async def update_webhook(
     """Change what is given; `enabled` true also takes back that the platform disabled it."""
     await service.show(context, who, webhook_id)
     await service.check_url(outbound_of(context), body.url)
-    changed = await service.update(context, who, webhook_id, body, _revision(if_match))
-    response.headers["ETag"] = _etag(changed.revision)
+    changed = await service.update(context, who, webhook_id, body, revision_of(if_match))
+    response.headers["ETag"] = etag(changed.revision)
     return changed
 
 
 @router.delete("/{webhook_id}", status_code=204)
 async def delete_webhook(webhook_id: str, context: Ctx, who: Who, if_match: IfMatch = None) -> None:
     """Take a webhook out, with its deliveries."""
-    await service.remove(context, who, webhook_id, _revision(if_match))
+    await service.remove(context, who, webhook_id, revision_of(if_match))
 
 
 @router.post("/{webhook_id}/test")
@@ -156,20 +154,6 @@ async def replay_deliveries(webhook_id: str, body: ReplayRequest, context: Ctx, 
 def _with_secret(answer: Answer, secret: str) -> dict[str, object]:
     """The secret is added behind the idempotency table's back, which must not keep it."""
     return answer.body if answer.replayed else {**answer.body, "secret": secret}
-
-
-def _etag(revision: int) -> str:
-    return f'"{revision}"'
-
-
-def _revision(if_match: str | None) -> int | None:
-    """The revision that `If-Match` names; None for none and for `*`. Raises InvalidInput."""
-    if if_match is None or if_match.strip() == "*":
-        return None
-    found = re.fullmatch(r'(?:W/)?"(\d{1,9})"', if_match.strip())
-    if found is None:
-        raise InvalidInput('If-Match: send the ETag as it was given, e.g. "3"', field="If-Match")
-    return int(found[1])
 
 
 app = create_app("webhooks", [router], startup=startup, workers=workers)

@@ -16,9 +16,10 @@ from functions.shared.context import Context
 from functions.shared.contracts import now
 from functions.shared.errors import Conflict, InvalidInput, NotFound
 from functions.shared.outbound import Outbound, parse_url
+from functions.shared.revisions import require_revision
 from functions.shared.tables import Webhook
 from functions.shared.tokens import Principal
-from functions.webhooks import making, repository
+from functions.webhooks import making, permitted, repository
 from functions.webhooks.repository import Owned
 from functions.webhooks.schemas import (
     ID,
@@ -80,10 +81,12 @@ async def show(context: Context, who: Principal, webhook_id: str) -> WebhookView
 async def create(
     context: Context, session: AsyncSession, who: Principal, given: WebhookCreate, secret: str
 ) -> WebhookView:  # fmt: skip
-    """Add an endpoint in a transaction. Raises InvalidInput (camera_ids, group_ids), Conflict (too many)."""
+    """Add an endpoint in a transaction. Raises InvalidInput (camera_ids, group_ids), Conflict (too many) and
+    Forbidden (event_types that a key may not read)."""
     if await repository.count_of(session, who.user_id) >= MAX_OF_ONE:
         raise Conflict(f"an account has at the most {MAX_OF_ONE} webhooks; remove one first")
     await require_seen(session, who, given.camera_ids, given.group_ids)
+    given = given.model_copy(update={"event_types": permitted.chosen(who, given.event_types)})
     row = making.endpoint(context.vault, who.user_id, given, secret, await bound_of(session, who))
     session.add(row)
     await session.flush()
@@ -95,12 +98,13 @@ async def create(
 async def update(
     context: Context, who: Principal, webhook_id: str, change: WebhookUpdate, seen: int | None
 ) -> WebhookView:  # fmt: skip
-    """Change the fields that are given. Raises NotFound, Conflict (another revision), InvalidInput."""
+    """Change the fields that are given. Raises NotFound, Conflict (another revision), InvalidInput, Forbidden."""
     given = change.model_dump(exclude_unset=True)
     async with context.db.transaction() as session:
         found = await existing(session, who, webhook_id, lock=True)
         row = found.webhook
-        require_revision(row, seen)
+        require_revision(row, seen, "webhook")
+        permitted.require_readable(who, given.get("event_types", row.event_types))
         await require_seen(session, who, given.get("camera_ids", []), given.get("group_ids", []))
         if (url := given.pop("url", None)) is not None:
             row.url_encrypted = context.vault.encrypt(str(parse_url(url)))
@@ -120,7 +124,7 @@ async def remove(context: Context, who: Principal, webhook_id: str, seen: int | 
     """Take an endpoint out with its deliveries. Raises NotFound, Conflict."""
     async with context.db.transaction() as session:
         row = (await existing(session, who, webhook_id, lock=True)).webhook
-        require_revision(row, seen)
+        require_revision(row, seen, "webhook")
         await session.delete(row)
         await session.flush()
         await audit.record(context.vault, session, who, Act("webhooks.delete", row.id, details=_facts(context, row)))
@@ -193,11 +197,6 @@ async def existing(session: AsyncSession, who: Principal, webhook_id: str, *, lo
     if found is None or not _is_within(found.webhook, await bound_of(session, who)):
         raise NotFound("there is no such webhook")
     return found
-
-
-def require_revision(row: Webhook, seen: int | None) -> None:
-    if seen is not None and seen != row.revision:
-        raise Conflict("the webhook was changed meanwhile; look at it again", revision=row.revision)
 
 
 async def require_seen(session: AsyncSession, who: Principal, cameras: Sequence[str], groups: Sequence[str]) -> None:

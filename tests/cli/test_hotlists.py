@@ -37,6 +37,8 @@ def test_a_list_from_add_to_remove(platform: Platform, tmp_path: Path) -> None:
     seen = platform("detections", "list", "--hotlist", "roubados", "--json")
     assert (seen.code, seen.json["items"]) == (0, []), seen.err
     assert platform("detections", "list", "--hotlist", "Nobody's").code == 4
+    assert platform("detections", "export", "-", "--hotlist", "roubados").out.count("\n") == 1
+    assert platform("detections", "export", "-", "--hotlist", "Nobody's").code == 4
     assert platform("hotlists", "entries", "remove", "Roubados", "abc-1d23").code == 0
     changed = platform("hotlists", "update", "Roubados", "--clear", "hours", "--disabled", "--json")
     assert (changed.json["hours"], changed.json["enabled"]) == ([], False)

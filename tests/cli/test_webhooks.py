@@ -89,7 +89,7 @@ def test_a_webhook_from_add_to_remove(
     assert (forged.code, secret in forged.err) == (2, False)
     listed = platform("webhooks", "list").out
     assert "Police" in listed
-    deliveries = platform("webhooks", "deliveries", hook, "--json").json["items"]
+    deliveries = platform("webhooks", "deliveries", "police", "--json").json["items"]
     assert [item["type"] for item in deliveries] == ["gtv.camera.changed.v1", "gtv.webhook.test.v1"]
     assert platform("webhooks", "delivery", hook, deliveries[0]["id"]).code == 0
     again = platform("webhooks", "replay", hook, deliveries[0]["id"], "--json")
@@ -97,6 +97,7 @@ def test_a_webhook_from_add_to_remove(
     span = platform("webhooks", "replay", hook, "--from", "1h", "--delivered", "--json")
     assert span.code == 0, span.err
     assert platform("webhooks", "replay", hook).code == 2
+    assert platform("webhooks", "show", "Polize").code == 4
     rotated = platform("webhooks", "rotate-secret", hook)
     assert rotated.out.splitlines()[-1].startswith("whsec_")
     changed = platform("webhooks", "update", hook, "--disable", "--thin", "--clear", "type", "--json")
@@ -111,6 +112,9 @@ def test_a_webhook_from_add_to_remove(
 def test_what_does_not_arrive_is_said(platform: Platform) -> None:
     added = platform("webhooks", "add", "Nobody", "http://127.0.0.1:9/", "--json")
     done = platform("webhooks", "test", added.json["id"])
+    twice = platform("webhooks", "add", "Nobody", "http://127.0.0.1:9/", "--json")
+    refused = platform("webhooks", "show", "nobody")
+    assert (twice.code, refused.code, "2 webhooks are named" in refused.err) == (0, 2, True)
     assert (done.code, "refuses the connection" in done.out) == (1, True)
     refused = platform("webhooks", "add", "Inner", "https://169.254.169.254/")
     assert (refused.code, "GTV_WEBHOOK_ALLOWED_NETWORKS" in refused.err) == (2, True)

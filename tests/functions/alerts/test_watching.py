@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import delete, select
 
+from functions.alerts.rules import Seen
 from functions.alerts.watching import Watch
 from functions.shared.context import Context
 from functions.shared.contracts import DetectionRecorded, now
@@ -231,3 +232,17 @@ async def test_a_new_entry_counts_without_reading_the_others_again(
         await memory.refresh()
         await memory.refresh()
     assert read == [(3, 1)]
+
+
+async def test_a_long_list_is_read_page_by_page_and_whole(
+    served: Served, context: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from functions.alerts import memory as held
+
+    monkeypatch.setattr(held, "_PAGE", 2)
+    plates = [f"ABC1D{number:02}" for number in range(7)]
+    made = await make_list(served, *reversed(plates))
+    memory = Always(context)
+    await memory.refresh()
+    seen = [Seen("gate", None, now(), plate, None, uncertain=False, final=True) for plate in (*plates, "ABC1D07")]
+    assert [memory.listed(made["id"], each) for each in seen] == [True] * 7 + [False]

@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 
 from functions.retention import deleting, due, reconcile, repository, watch
@@ -64,6 +65,28 @@ async def test_what_does_not_agree_is_named_and_mended_when_asked(served: Served
     assert (row.snapshot_key, row.plate_snapshot_key) == (kept.snapshot_key, None)
     again = await reconciled(served)
     assert (again["orphans"], again["missing"]) == (0, 0)
+
+
+@both
+async def test_only_days_with_rows_or_pictures_are_asked_for(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One old row, of a recorder whose clock was wrong, must not make it walk through every day since."""
+    days = [await passage(served.context, "ABC1D23", age) for age in (9000, 400, 1, 1)]
+    asked: list[tuple[str, str]] = []
+    look = reconcile._look_at_day
+
+    async def noted(context: Context, kind: str, day: Any, *others: Any) -> None:
+        asked.append((kind, f"{day:%Y-%m-%d}"))
+        await look(context, kind, day, *others)
+
+    monkeypatch.setattr(reconcile, "_look_at_day", noted)
+    rows = sorted({f"{row.started_at:%Y-%m-%d}" for row in days})
+    await reconcile.look(served.context, Span(), NOTHING)
+    assert asked == [("vehicles", day) for day in rows] + [("plates", day) for day in rows]
+    asked.clear()
+    await reconcile.look(
+        served.context, Span(since=now() - timedelta(days=500), before=now() - timedelta(days=200)), NOTHING
+    )
+    assert asked == [("vehicles", rows[1]), ("plates", rows[1])]
 
 
 async def test_the_days_run_deletes_pictures_of_no_row_only_when_their_time_is_over_too(served: Served) -> None:

@@ -14,10 +14,11 @@ from sqlalchemy import select, text, update
 from functions.shared.access import ACCESS
 from functions.shared.contracts import EVENTS, now
 from functions.shared.tables import AuditRow, Camera, IdempotencyKey, Table, Webhook
-from functions.webhooks import sending
+from functions.webhooks import payload, sending
 from tests.functions.signing import api_key
 from tests.functions.webhooks.conftest import Desk, passage
 
+DETECTION = "gtv.detection.recorded.v1"
 URL = "https://hooks.example.org/in?token=URL-MARK"
 
 
@@ -84,6 +85,39 @@ async def test_a_key_that_sees_less_than_its_account_gets_no_more_by_a_webhook(d
     assert await sending.build(desk.context, row) == (sending.Skip(sending.OUT_OF_SCOPE), ANY)
     desk.tokens["other"] = await api_key(desk.context, desk.users[owner], groups=["south"])
     assert (await desk.ask("other", "GET", f"/{bound['id']}")).status_code == 404
+
+
+async def test_a_key_has_sent_to_it_what_it_may_read_and_no_more(desk: Desk) -> None:
+    desk.tokens["writer"] = await api_key(desk.context, desk.users["root"], ["webhooks:read", "webhooks:write"])
+    desk.tokens["reader"] = await api_key(
+        desk.context, desk.users["root"], ["webhooks:read", "webhooks:write", "detections:read"]
+    )
+    refused = await desk.ask("writer", "POST", json={"name": "x", "url": URL, "event_types": [DETECTION]})
+    assert refused.status_code == 403
+    assert refused.json()["error"]["details"]["field"] == "event_types"
+    assert "detections:read" in refused.json()["error"]["message"]
+    # Where nothing is named it is all that the key may read, which the answer says.
+    assert (await desk.add("writer", URL))["event_types"] == ["gtv.webhook.disabled.v1"]
+    assert DETECTION in (readable := await desk.add("reader", URL))["event_types"]
+    assert not [name for name in readable["event_types"] if "alert" in name or "camera" in name]
+    # Nor does it take over what another endpoint is sent, by giving it another address.
+    whole = await desk.add("root", URL)
+    bodies: list[dict[str, Any]] = [{"url": URL}, {"event_types": [DETECTION]}, {"event_types": []}]
+    for body in bodies:
+        assert (await desk.ask("writer", "PATCH", f"/{whole['id']}", json=body)).status_code == 403, body
+    assert (await desk.ask("reader", "PATCH", f"/{whole['id']}", json={"event_types": []})).status_code == 403
+    narrowed = await desk.ask("reader", "PATCH", f"/{whole['id']}", json={"event_types": [DETECTION]})
+    assert narrowed.json()["event_types"] == [DETECTION]
+
+
+async def test_a_key_with_every_permission_has_all_types_as_a_person_has(desk: Desk) -> None:
+    desk.tokens["all"], desk.tokens["root's"] = [
+        await api_key(desk.context, desk.users[name]) for name in ("op", "root")
+    ]
+    assert (await desk.add("all", URL))["event_types"] == []
+    # Who looked up too much is a matter between people.
+    named = (await desk.add("root's", URL))["event_types"]
+    assert sorted({*payload.event_types()} - {*named}) == ["gtv.privacy.bulk_lookup.v1"]
 
 
 async def test_pages_follow_each_other(desk: Desk) -> None:
