@@ -45,8 +45,14 @@ def environ(tmp_path: Path) -> dict[str, str]:
 
 @pytest.fixture
 def run(environ: dict[str, str]) -> Iterator[LocalRun]:
-    with LocalRun(environ, ("--capture-pods", "1")) as found:
-        yield found
+    # Under nohup a hangup is ignored, and the stack keeps to that; here it shall hear of one.
+    inherited = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    try:
+        with LocalRun(environ, ("--capture-pods", "1")) as found:
+            signal.signal(signal.SIGHUP, inherited)
+            yield found
+    finally:
+        signal.signal(signal.SIGHUP, inherited)
 
 
 def _gone(pids: set[int]) -> bool:
