@@ -8,6 +8,8 @@ import tempfile
 from functools import cache
 from pathlib import Path
 
+import pytest
+
 from cli import wheels
 from cli.models.fetch import fetch_models
 from cli.models.repository import SOURCE
@@ -55,7 +57,8 @@ def labelled_folder() -> Path:
     """The labelled Brazilian photographs that lie beside the checkout on a developer's machine."""
     folder = Path(__file__).resolve().parents[3] / "shared" / "data" / "openalpr-br-dev"
     if not (folder / "labels.csv").is_file():
-        missing(f"the labelled pictures are not at {folder}")
+        # No install brings them, so their absence is no fault of a machine, in CI neither.
+        pytest.skip(f"the labelled pictures are not at {folder}")
     return folder
 
 
