@@ -18,14 +18,21 @@ if TYPE_CHECKING:
     from cli.reread.changes import Comparison
 
 SHOWN = 200
+Begin = Annotated[
+    str | None, typer.Option("--from", help=f"Passages that began at or after this (needed): {moments.HELP}.")
+]
+MinConfidence = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help="Change what is read with at least this. Left out: with at least the stored confidence."
+    ),
+]
 COLUMNS = ("Time", "Camera", "Plate now", "Conf.", "New plate", "Conf.", "What")
 
 
 def reread(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
-    begin: Annotated[
-        str | None, typer.Option("--from", help=f"Passages that began at or after this (needed): {moments.HELP}.")
-    ] = None,
+    begin: Begin = None,
     end: Annotated[str | None, typer.Option("--to", help="And before this.")] = None,
     camera: Annotated[list[str] | None, typer.Option("--camera", "-c", help="Camera id; may be repeated.")] = None,
     only_uncertain: Annotated[bool, typer.Option("--only-uncertain", help="Plates marked uncertain alone.")] = False,
@@ -34,12 +41,7 @@ def reread(  # noqa: PLR0913  each is an option of the command line
         str | None,
         typer.Option(help="Folder of a model repository, the name of one that was built, or grpc://HOST:PORT."),
     ] = None,
-    min_confidence: Annotated[
-        float | None,
-        typer.Option(
-            min=0, max=1, help="Change what is read with at least this. Left out: with at least the stored confidence."
-        ),
-    ] = None,
+    min_confidence: MinConfidence = None,
     formats: Annotated[
         list[str] | None,
         typer.Option("--format", help="Plate format, may be repeated. Left out: those of each camera's group."),
