@@ -22,7 +22,9 @@ def read_secret(prompt: str, from_stdin: bool) -> str:
 
 def login(
     ctx: typer.Context,
-    username: Annotated[str, typer.Option("--username", "-u", prompt=True, help="Who you are.")],
+    username: Annotated[
+        str, typer.Option("--username", "-u", prompt=True, help="Your user name; asked for where it is left out.")
+    ],
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="Read the password from standard input instead of asking.")
     ] = False,

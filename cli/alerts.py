@@ -10,11 +10,12 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import Client
-from cli.output import AsJson, cell, local_time, note, print_fields, print_json, print_line, print_table, say
+from cli.output import AsJson, AsLines, cell, local_time, note, print_fields, print_json, print_line, print_table, say
 from cli.state import api
 from functions.shared.errors import NotFound, Unavailable
 
-app = typer.Typer(no_args_is_help=True, help="Alerts of the hotlists: list, show, acknowledge, follow.")
+app = typer.Typer(no_args_is_help=True, help="What the hotlists were told of, and who has seen to it.")
+AlertId = Annotated[str, typer.Argument(metavar="ALERT", help="Id of the alert.")]
 COLUMNS = ("Raised", "State", "Priority", "Plate", "List", "Camera", "Kind", "Id")
 _RECONNECT_S = 2.0
 
@@ -70,7 +71,7 @@ def row(item: dict[str, Any]) -> tuple[Any, ...]:
 
 
 @app.command()
-def show(ctx: typer.Context, alert_id: str, as_json: AsJson = False) -> None:
+def show(ctx: typer.Context, alert_id: AlertId, as_json: AsJson = False) -> None:
     """One alert, whole, with the log of who was told of it."""
     with api(ctx) as client:
         shown = client.get(f"/api/alerts/{alert_id}")
@@ -83,7 +84,7 @@ def show(ctx: typer.Context, alert_id: str, as_json: AsJson = False) -> None:
 @app.command()
 def acknowledge(
     ctx: typer.Context,
-    alert_id: str,
+    alert_id: AlertId,
     text: Annotated[str, typer.Option("--note", help="What was done.")] = "",
     outcome: Annotated[Outcome | None, typer.Option(help="How it ended.")] = None,
     as_json: AsJson = False,
@@ -102,7 +103,7 @@ def acknowledge(
 def tail(
     ctx: typer.Context,
     count: Annotated[int, typer.Option("--count", "-n", min=0, help="End after this many (0: never).")] = 0,
-    as_json: AsJson = False,
+    as_json: AsLines = False,
 ) -> None:
     """Follow alerts as they are raised, acknowledged, escalated or withdrawn, until Ctrl-C."""
     for shown, (change, item) in enumerate(_followed(ctx), 1):

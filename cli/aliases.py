@@ -10,15 +10,17 @@ import typer
 from cli.output import AsJson, cell, local_time, print_json, print_table, say
 from cli.state import api
 
-app = typer.Typer(no_args_is_help=True, help="Names that other systems give our cameras: add, list, remove.")
-Alias = Annotated[str, typer.Argument(help="The camera's name there, e.g. 1000, or AGENT:1000 of Rekor's agents.")]
+app = typer.Typer(no_args_is_help=True, help="Names that other systems give our cameras.")
+Alias = Annotated[
+    str, typer.Argument(metavar="ALIAS", help="The camera's name there, e.g. 1000, or AGENT:1000 of Rekor's agents.")
+]
 
 
 @app.command()
 def add(
     ctx: typer.Context,
     alias: Alias,
-    camera: Annotated[str, typer.Argument(help="Id of our camera.")],
+    camera: Annotated[str, typer.Argument(metavar="CAMERA", help="Id of our camera.")],
     as_json: AsJson = False,
 ) -> None:
     """Say which camera another system means by a name."""

@@ -16,12 +16,11 @@ from cli.state import api
 from functions.shared import chain
 from functions.shared.chain import FACTS, FIRST, Fault, Link, Walk
 from functions.shared.errors import InvalidInput, NotFound
+from functions.shared.exits import CHECK_FAILED
 
-app = typer.Typer(no_args_is_help=True, help="Who did what: list, export, and prove that nothing was changed.")
+app = typer.Typer(no_args_is_help=True, help="Who did what, and the proof that nothing of it was changed.")
 COLUMNS = ("Row", "Time", "Who", "What", "On", "Reason", "Details")
 KIND = "gt-vision-audit"
-# What a log that does not hold ends with: it was changed.
-BROKEN = 5
 
 
 @app.command("list")
@@ -56,7 +55,9 @@ def list_(  # noqa: PLR0913  each is an option of the command line
 @app.command()
 def export(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="File of JSON lines to write; .gz is compressed.", dir_okay=False)],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="File of JSON lines to write; .gz is compressed.", dir_okay=False)
+    ],
     from_seq: Annotated[int, typer.Option(min=1, help="From this row on.")] = 1,
     until: Annotated[int | None, typer.Option(min=1, help="Up to this row.")] = None,
     as_json: AsJson = False,
@@ -78,7 +79,7 @@ def export(
     else:
         say(f"{found['rows']} rows in [bold]{cell(str(file))}[/], up to {found['head']}.")
     if not found["whole"]:
-        raise typer.Exit(BROKEN)
+        raise typer.Exit(CHECK_FAILED)
 
 
 def _writing(path: Path, packed: bool) -> IO[bytes]:
@@ -96,7 +97,7 @@ def verify(
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Prove that no row was changed, taken out, put in or put back; ends with 5 where one was."""
+    """Prove that no row was changed, taken out, put in or put back. Ends with 9 where one was."""
     if file is not None:
         found = checked(file, noted, packed=file.suffix == ".gz")
     else:
@@ -113,7 +114,7 @@ def verify(
     else:
         say(f"[red]The log does not hold[/] at row {found['broken_at']}: {cell(found['reason'])}")
     if not found["whole"]:
-        raise typer.Exit(BROKEN)
+        raise typer.Exit(CHECK_FAILED)
 
 
 def checked(file: Path, noted: str | None, *, packed: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from functions.shared.errors import InvalidInput
 UrlArgument = Annotated[
     str | None,
     typer.Argument(
-        metavar="[RTSP_URL]",
+        metavar="RTSP_URL",
         help="rtsp://USER:PASSWORD@HOST/PATH. Left out, it is asked for without an echo; - reads it from standard "
         "input. As an argument it shows in the process list and in the shell's history: prefer the prompt.",
     ),

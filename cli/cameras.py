@@ -45,13 +45,13 @@ from functions.shared.contracts import Hours
 from functions.shared.errors import InvalidInput
 from functions.shared.hours import written
 
-app = typer.Typer(no_args_is_help=True, help="Cameras: add, list, update, remove, look for, import, export.")
+app = typer.Typer(no_args_is_help=True, help="The cameras: which there are, how they are read, and how they fare.")
 
 
 @app.command()
 def add(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Name for people.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name for people.")],
     url: UrlArgument = None,
     camera_id: Annotated[str | None, typer.Option("--id", help="Id; made from the name when left out.")] = None,
     group: Group = None,

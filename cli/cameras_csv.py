@@ -20,7 +20,9 @@ MAX_CSV = 10 * 1024 * 1024
 
 def import_(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="CSV with a header: name, rtsp_url and more; - is standard input.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV with a header: name, rtsp_url and more; - is standard input.")
+    ],
     keep_good: Annotated[bool, typer.Option("--keep-good", help="Add the good lines though others are bad.")] = False,
     create_groups: Annotated[
         bool, typer.Option("--create-groups", help="Make the groups that lines name and that are missing.")
@@ -92,7 +94,7 @@ def _deed(item: dict[str, Any]) -> str:
 
 def export(
     ctx: typer.Context,
-    file: Annotated[Path, typer.Argument(help="Where to write the CSV; - is standard output.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the CSV; - is standard output.")],
     group: Group = None,
     semicolons: Annotated[
         bool, typer.Option("--semicolons", help="; between cells and a decimal comma, as Excel has it in Brazil.")

@@ -16,7 +16,7 @@ from cli.state import api
 def probe(
     ctx: typer.Context,
     camera: Annotated[
-        str | None, typer.Argument(metavar="[CAMERA]", help="Id of a registered camera; - or left out: an address.")
+        str | None, typer.Argument(metavar="CAMERA", help="Id of a registered camera; - or left out: an address.")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -37,7 +37,7 @@ def probe(
 
 def onvif(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
-    host: Annotated[str, typer.Argument(help="Name or address of the device.")],
+    host: Annotated[str, typer.Argument(metavar="HOST", help="Name or address of the device.")],
     port: Annotated[int, typer.Option(min=1, max=65_535, help="Its ONVIF port.")] = 80,
     user: Annotated[str, typer.Option("--user", "-u", help="Its user for ONVIF.")] = "",
     tls: Annotated[bool, typer.Option("--tls", help="Ask by https; its certificate is not checked.")] = False,
@@ -69,7 +69,7 @@ def _profile(item: dict[str, Any]) -> tuple[Any, ...]:
 def discover(
     ctx: typer.Context,
     ranges: Annotated[
-        list[str] | None, typer.Argument(metavar="[RANGE]...", help="10.0.0.0/24, 10.0.0.5-10.0.0.60 or 10.0.0.7.")
+        list[str] | None, typer.Argument(metavar="RANGE", help="10.0.0.0/24, 10.0.0.5-10.0.0.60 or 10.0.0.7.")
     ] = None,
     multicast: Annotated[
         bool, typer.Option("--multicast/--no-multicast", help="Ask the server's own network by WS-Discovery, too.")

@@ -19,7 +19,7 @@ COLUMNS = ("Made", "By", "Source", "Camera", "Before", "After", "Detection", "Re
 def correct(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
     detection: DetectionId,
-    plate: Annotated[str | None, typer.Argument(help="The plate as it is, e.g. ABC1D23.")] = None,
+    plate: Annotated[str | None, typer.Argument(metavar="PLATE", help="The plate as it is, e.g. ABC1D23.")] = None,
     no_plate: Annotated[bool, typer.Option("--no-plate", help="There is no plate.")] = False,
     expect: Annotated[str | None, typer.Option(help="Only if this is still the stored plate.")] = None,
     type_: Annotated[str | None, typer.Option("--type", help="car, motorcycle, bus or truck.")] = None,
@@ -61,16 +61,18 @@ def _tell(changed: dict[str, Any], as_json: bool) -> None:
 
 def corrections(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
-    since: Annotated[str | None, typer.Option(help=f"Made at or after this: {moments.HELP}.")] = None,
-    until: Annotated[str | None, typer.Option(help="Made before this.")] = None,
+    begin: Annotated[str | None, typer.Option("--from", help=f"Made at or after this: {moments.HELP}.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Made before this.")] = None,
     camera: Annotated[list[str] | None, typer.Option("--camera", "-c", help="Camera id; may be repeated.")] = None,
     source: Annotated[str | None, typer.Option(help="person or reread.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At the most this many, newest first.")] = 50,
+    since: moments.OldFrom = None,
+    until: moments.OldTo = None,
     as_json: AsJson = False,
 ) -> None:
     """Plates that were set right or confirmed, newest first."""
     filters = {
-        "from": moments.moment_or_none(since, "since"), "to": moments.moment_or_none(until, "until"),
+        **moments.span(begin or since, end or until),
         "camera_id": camera or None, "source": source,
     }  # fmt: skip
     with api(ctx) as client:

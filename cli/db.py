@@ -12,8 +12,9 @@ import typer
 from cli.output import AsJson, print_json, say
 from functions.shared import errors
 from functions.shared.errors import GTVisionError, Unavailable
+from functions.shared.exits import MISCONFIGURED
 
-app = typer.Typer(no_args_is_help=True, help="The database: bring its tables up to date, or check it.")
+app = typer.Typer(no_args_is_help=True, help="The database and the state of its tables.")
 
 
 def run_tool(action: str, timeout_s: float = 600.0) -> dict[str, Any]:
@@ -62,4 +63,4 @@ def check(as_json: AsJson = False) -> None:
         say(f"{answer['database']}: answers, tables at {answer['revision'] or 'nothing'}, not {answer['head']}.")
         say("Run `gtvision db migrate`.")
     if not answer["current"]:
-        raise typer.Exit(7)
+        raise typer.Exit(MISCONFIGURED)

@@ -14,7 +14,7 @@ import typer
 
 from cli.demo.app import app as demo_tools
 from cli.local import Pods, Port, WithTriton, data_dir
-from cli.output import AsJson, local_time
+from cli.output import AsLines, local_time
 from cli.session import Session
 from cli.stack.options import StackOptions, with_own_cameras
 from cli.stack.ports import free_port, is_free
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cli.demo.prepare import DemoCamera
     from cli.demo.rtsp import RtspServer
 
-app = typer.Typer(help="The platform with demo cameras; score what it reads.")
+app = typer.Typer(add_completion=False)
 app.add_typer(demo_tools)
 RTSP_PORT = 8554
 POLL_S = 3.0
@@ -41,7 +41,7 @@ def demo(
     capture_pods: Pods = 2,
     triton: WithTriton = False,
     rtsp_port: Annotated[int, typer.Option(min=0, max=65534, help="Port of the demo cameras (0: any).")] = RTSP_PORT,
-    as_json: AsJson = False,
+    as_json: AsLines = False,
 ) -> None:
     """Start everything with cameras that show rendered streets, and keep it running until Ctrl-C.
 

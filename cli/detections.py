@@ -10,12 +10,12 @@ import typer
 from cli import corrections, hotlist_entries, moments, movements
 from cli.finding import narrowing, tell_blind
 from cli.labels import export_labels
-from cli.output import AsJson, local_time, note, print_fields, print_json, print_line, print_table
+from cli.output import AsJson, AsLines, local_time, note, print_fields, print_json, print_line, print_table
 from cli.reread.command import reread
 from cli.state import api
 from functions.shared.errors import Unavailable
 
-app = typer.Typer(no_args_is_help=True, help="What the cameras have seen: list, show, follow, correct.")
+app = typer.Typer(no_args_is_help=True, help="What the cameras have seen: passages of vehicles and their plates.")
 _RECONNECT_S = 2.0
 COLUMNS = ("Started", "Camera", "Plate", "Score", "Conf.", "Mark", "Format", "Vehicle", "Id")
 
@@ -81,7 +81,7 @@ def _mark(item: dict[str, Any]) -> str:
 
 
 @app.command()
-def show(ctx: typer.Context, detection_id: str, as_json: AsJson = False) -> None:
+def show(ctx: typer.Context, detection_id: corrections.DetectionId, as_json: AsJson = False) -> None:
     """One detection, whole."""
     with api(ctx) as client:
         found = client.get(f"/api/detections/{detection_id}")
@@ -97,7 +97,7 @@ def tail(
     camera: Annotated[list[str] | None, typer.Option("--camera", "-c", help="Only this camera; repeatable.")] = None,
     previews: Annotated[bool, typer.Option(help="Also passages that are not over yet.")] = True,
     count: Annotated[int, typer.Option("--count", "-n", min=0, help="End after this many (0: never).")] = 0,
-    as_json: AsJson = False,
+    as_json: AsLines = False,
 ) -> None:
     """Follow detections as they come, until Ctrl-C; with --json one object a line."""
     shown = 0

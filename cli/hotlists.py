@@ -18,7 +18,9 @@ from cli.output import AsJson, cell, local_time, print_fields, print_json, print
 from cli.state import api
 from functions.shared.errors import InvalidInput
 
-app = typer.Typer(no_args_is_help=True, help="Hotlists: add, list, show, update, remove, entries, import, preview.")
+app = typer.Typer(
+    no_args_is_help=True, help="Plates that people want to be told of, and what a list would have caught."
+)
 app.add_typer(hotlist_entries.entries, name="entries")
 app.command("import")(hotlist_entries.import_)
 app.command("export")(hotlist_entries.export)
@@ -120,7 +122,7 @@ def _hook(asked: bool, body: Path | None) -> dict[str, Any] | None:
 @app.command()
 def add(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Name for people.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name for people.")],
     kind: Annotated[Kind, typer.Option(help="watch: tell of what is on it; allow: of what is not.")] = Kind.WATCH,
     owner: Owner = None,
     reason: Reason = None,
@@ -245,7 +247,7 @@ def remove(
 @app.command()
 def preview(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
-    hotlist: Annotated[str | None, typer.Argument(metavar="[LIST]", help="Name or id; left out: --plate.")] = None,
+    hotlist: Annotated[str | None, typer.Argument(metavar="LIST", help="Name or id; left out: --plate.")] = None,
     plate: Annotated[list[str] | None, typer.Option("--plate", help="Plate or pattern instead of a list.")] = None,
     match: Annotated[Match | None, typer.Option(help="Of --plate.")] = None,
     group: Group = None,

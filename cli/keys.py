@@ -53,7 +53,7 @@ def rotate(
 @app.command()
 def create(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="What the key is for.")],
     user: Annotated[str, typer.Option("--user", "-u", help="User whom it acts as: it can never do more than they.")],
     permissions: Annotated[
         list[str], typer.Option("--permission", "-p", help="May be repeated; see `gtvision keys permissions`.")

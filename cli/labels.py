@@ -16,13 +16,15 @@ from functions.shared.errors import InvalidInput
 def export_labels(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", file_okay=False, help="New folder, or one of an export.")],
-    since: Annotated[str | None, typer.Option(help=f"Said at or after this: {moments.HELP}.")] = None,
-    until: Annotated[str | None, typer.Option(help="Said before this.")] = None,
+    begin: Annotated[str | None, typer.Option("--from", help=f"Said at or after this: {moments.HELP}.")] = None,
+    end: Annotated[str | None, typer.Option("--to", help="Said before this.")] = None,
     camera: Annotated[list[str] | None, typer.Option("--camera", "-c", help="Camera id; may be repeated.")] = None,
     from_corrections: Annotated[
         bool, typer.Option("--from-corrections", help="Plates that people set right alone: the hardest.")
     ] = False,
     confirmed: Annotated[bool, typer.Option("--confirmed", help="Plates that people confirmed alone.")] = False,
+    since: moments.OldFrom = None,
+    until: moments.OldTo = None,
     as_json: AsJson = False,
 ) -> None:
     """Export plates that people corrected or confirmed, with pictures, for `gtvision bench lpr DIR` and training.
@@ -36,7 +38,7 @@ def export_labels(  # noqa: PLR0913  each is an option of the command line
         raise InvalidInput("--from-corrections or --confirmed; without either both are exported", field="confirmed")
     which = "changed" if from_corrections else "confirmed" if confirmed else None
     filters = {
-        "from": moments.moment_or_none(since, "since"), "to": moments.moment_or_none(until, "until"),
+        **moments.span(begin or since, end or until),
         "camera_id": camera or None, "source": "person",
     }  # fmt: skip
     with api(ctx) as client:

@@ -9,12 +9,12 @@ from typing import Annotated
 
 import typer
 
-from cli.output import AsJson
+from cli.output import AsLines
 from cli.stack.options import StackOptions
 from cli.stack.run import announce, fetch, serve
 from cli.stack.screen import Screen
 
-app = typer.Typer()
+app = typer.Typer(add_completion=False)
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port of the API and the console (0: any free one).")]
 Pods = Annotated[int, typer.Option("--capture-pods", min=0, max=64, help="Capture processes that share the cameras.")]
 WithTriton = Annotated[bool, typer.Option("--triton", help="Start the real Triton server for inference.")]
@@ -31,7 +31,7 @@ def up(
     port: Port = 8080,
     capture_pods: Pods = 2,
     triton: WithTriton = False,
-    as_json: AsJson = False,
+    as_json: AsLines = False,
 ) -> None:
     """Start NATS, the functions and capture here, and keep them running until Ctrl-C.
 

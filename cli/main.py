@@ -32,20 +32,25 @@ from cli.lazy import Later, group_of
 from cli.output import print_error
 from cli.state import DEFAULT_URL, Root
 from functions.shared.errors import GTVisionError, InvalidInput, StorageFull
-from functions.shared.exits import EXITS, INTERRUPTED, OK, USAGE, exit_code
+from functions.shared.exits import CHECK_FAILED, EXITS, INTERRUPTED, OK, USAGE, exit_code
 
-_CODES = {code: meaning for _, code, meaning in reversed(EXITS)}
+_CODES = {code: meaning for _, code, meaning in reversed(EXITS)} | {CHECK_FAILED: "what was checked did not hold"}
 EPILOG = "Exit codes: 0 done; " + "; ".join(f"{code} {_CODES[code]}" for code in sorted(_CODES)) + "; 130 interrupted."
 # The base of what the parser of the command line raises; Typer exports its leaves alone.
 _CommandLineError: type[Exception] = cast(type[Exception], typer.BadParameter.__mro__[2])
 
 LATER = {
-    "up": Later("cli.local:app", "Start the whole platform here, and keep it running until Ctrl-C."),
-    "demo": Later("cli.demo_run:app", "The platform with demo cameras; score what it reads."),
-    "doctor": Later("cli.doctor:app", "Say what is missing or misconfigured here, and how to mend it."),
-    "models": Later("cli.models.commands:app", "Fetch, check, import and list the models."),
-    "bench": Later("cli.bench.app:app", "Measure: plates read, cameras held."),
-    "triton": Later("cli.triton:app", "Run the real Triton server on this machine's CPU."),
+    "up": Later("cli.local:app", "Start NATS, the functions and capture here, and keep them running until Ctrl-C."),
+    "demo": Later(
+        "cli.demo_run:app",
+        "Start everything with cameras that show rendered streets, and keep it running until Ctrl-C.",
+    ),
+    "doctor": Later("cli.doctor:app", "Look at this machine and say what is missing or misconfigured."),
+    "models": Later("cli.models.commands:app", "The models that find vehicles and read plates."),
+    "bench": Later(
+        "cli.bench.app:app", "Measure how well and how fast this machine reads, holds cameras and searches."
+    ),
+    "triton": Later("cli.triton:app", "Run the real Triton server on this machine's CPU, until Ctrl-C."),
 }
 
 app = typer.Typer(

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import typer
 
 from functions.shared.errors import InvalidInput
 
@@ -24,3 +27,13 @@ def moment(text: str, field: str) -> str:
 
 def moment_or_none(text: str | None, field: str) -> str | None:
     return None if text is None else moment(text, field)
+
+
+# How these options were called first; scripts may have them.
+OldFrom = Annotated[str | None, typer.Option("--since", hidden=True, help="The former name of --from.")]
+OldTo = Annotated[str | None, typer.Option("--until", hidden=True, help="The former name of --to.")]
+
+
+def span(begin: str | None, end: str | None) -> dict[str, str | None]:
+    """The filters `from` and `to` of a list. Raises InvalidInput naming the wrong one."""
+    return {"from": moment_or_none(begin, "from"), "to": moment_or_none(end, "to")}

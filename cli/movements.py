@@ -166,7 +166,7 @@ def evidence(
     ctx: typer.Context,
     detection: Annotated[str, typer.Argument(metavar="DETECTION", help="Id of the detection.")],
     file: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="PDF to write; by itself named after the document.")
+        Path | None, typer.Argument(metavar="FILE", help="PDF to write; by itself named after the document.")
     ] = None,
     reason: Reason = None,
     lang: Annotated[str | None, typer.Option(help="pt-BR or en.")] = None,

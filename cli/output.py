@@ -13,6 +13,7 @@ import typer
 from functions.shared.errors import GTVisionError
 
 AsJson = Annotated[bool, typer.Option("--json", help="JSON instead of a table, for machines.")]
+AsLines = Annotated[bool, typer.Option("--json", help="One JSON object a line, for machines.")]
 _COLOURS = {"online": "green", "ready": "green", "ok": "green", "degraded": "yellow", "idle": "cyan",
             "provisioning": "cyan", "warning": "yellow", "offline": "red", "failing": "red", "down": "red",
             "failed": "red", "disabled": "dim"}  # fmt: skip

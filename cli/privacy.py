@@ -16,7 +16,9 @@ from functions.shared.errors import InvalidInput
 from functions.shared.exits import UNAVAILABLE
 
 app = typer.Typer(no_args_is_help=True, help="A person's data: report and erasure by plate; who looks up how much.")
-Plate = Annotated[str, typer.Argument(help="A whole plate; its twin in the other numbering counts too.")]
+Plate = Annotated[
+    str, typer.Argument(metavar="PLATE", help="A whole plate; its twin in the other numbering counts too.")
+]
 Reason = Annotated[str, typer.Option(help="Why: the number of the request; it is kept in the audit log.")]
 
 

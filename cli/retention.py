@@ -109,7 +109,7 @@ def report(
     ctx: typer.Context,
     run_id: Annotated[str | None, typer.Argument(metavar="RUN", help="One run, whole.")] = None,
     kind: Annotated[str | None, typer.Option(help="run, reconcile or erase.")] = None,
-    limit: Annotated[int, typer.Option(min=1)] = 20,
+    limit: Annotated[int, typer.Option(min=1, help="At the most this many, newest first.")] = 20,
     as_json: AsJson = False,
 ) -> None:
     """What runs, erasures and comparisons did, newest first; or one of them."""

@@ -28,8 +28,16 @@ def status(ctx: typer.Context, as_json: AsJson = False) -> None:
         counted = ", ".join(f"{count} {state}" for state, count in cameras.items() if state != "total" and count)
         say(f"\nCameras: {cameras.get('total', 'unknown')}" + (f" ({counted})" if counted else ""))
         say(f"Last detection: {local_time(found.get('last_detection_at'))}")
+        if given_up := lost(found):
+            say(given_up)
     if not well:
         raise typer.Exit(UNAVAILABLE)
+
+
+def lost(found: dict[str, Any]) -> str:
+    """How many messages of the bus were given up; nothing where none was, or where nobody knows."""
+    count = found.get("dead_letters")
+    return f"[yellow]Messages that were given up: {count}[/], with their reasons in DEAD_LETTERS" if count else ""
 
 
 def known(part: dict[str, Any]) -> str:

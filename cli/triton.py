@@ -21,7 +21,7 @@ from functions.shared.triton_view import View
 
 __all__ = ["TritonServer", "app"]
 
-app = typer.Typer(help="Run the real Triton server on this machine's CPU.")
+app = typer.Typer(add_completion=False)
 
 
 @app.callback(invoke_without_command=True)
@@ -34,9 +34,10 @@ def triton(
         int | None, typer.Option(min=1, max=65535, help="Port of the guard's health and metrics (default: none).")
     ] = None,
 ) -> None:
-    """Assemble the server (once), complete the models, and become the server. Ctrl-C ends it.
+    """Run the real Triton server on this machine's CPU, until Ctrl-C.
 
-    A guard beside it unloads and loads a model whose process has died.
+    It is assembled once, and the models are completed. A guard beside it unloads and loads a model whose process has
+    died.
     """
     if ctx.invoked_subcommand is not None:
         return

@@ -17,7 +17,7 @@ Who = Annotated[str, typer.Argument(metavar="USER", help="User name or id.")]
 RoleName = Annotated[str | None, typer.Option("--role", help=f"One of {', '.join(role.value for role in Role)}.")]
 Groups = Annotated[
     list[str] | None,
-    typer.Option("--group", help="A group of cameras that is seen; may be repeated. None named: every camera."),
+    typer.Option("--group", help="A group of cameras that is seen; may be repeated."),
 ]
 FullName = Annotated[str | None, typer.Option("--name", help="Full name.")]
 FromStdin = Annotated[
@@ -76,7 +76,9 @@ def show(ctx: typer.Context, user: Who, as_json: AsJson = False) -> None:
 @app.command()
 def add(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
-    username: Annotated[str, typer.Argument(help="Lower-case letters, digits, dot, dash, underscore.")],
+    username: Annotated[
+        str, typer.Argument(metavar="USERNAME", help="Lower-case letters, digits, dot, dash, underscore.")
+    ],
     role: Annotated[str, typer.Option("--role", help=f"One of {', '.join(role.value for role in Role)}.")] = "viewer",
     groups: Groups = None,
     no_groups: Annotated[bool, typer.Option("--no-groups", help="Sees no camera yet.")] = False,
@@ -88,7 +90,7 @@ def add(  # noqa: PLR0913  each is an option of the command line
     password_stdin: FromStdin = False,
     as_json: AsJson = False,
 ) -> None:
-    """Make a user; asks for the password where one is needed."""
+    """Make a user; asks for the password where one is needed. Without --group and --no-groups every camera is seen."""
     body: dict[str, Any] = {"username": username, "role": role, "sign_in": sign_in, "full_name": full_name}
     if groups or no_groups:
         body["groups"] = groups or []
@@ -113,7 +115,8 @@ def update(  # noqa: PLR0913  each is an option of the command line
     full_name: FullName = None,
     as_json: AsJson = False,
 ) -> None:
-    """Change role, groups or name; it counts at once. The groups that are named replace those there were."""
+    """Change role, groups or name; it counts at once. Groups that are named replace those there were; without any of
+    the options about groups they stay."""
     body: dict[str, Any] = {"role": role, "full_name": full_name}
     body = {name: value for name, value in body.items() if value is not None}
     if sum((bool(groups), all_groups, no_groups)) > 1:

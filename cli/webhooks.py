@@ -17,12 +17,11 @@ from cli.output import AsJson, cell, local_time, note, print_fields, print_json,
 from cli.state import api
 from functions.shared import signatures
 from functions.shared.errors import InvalidInput, NotFound, Rejected
+from functions.shared.exits import CHECK_FAILED
 
-app = typer.Typer(no_args_is_help=True, help="Webhooks: add, test, deliveries, replay, and verify what came.")
+app = typer.Typer(no_args_is_help=True, help="Events handed on to other systems, and what became of each.")
 WebhookId = Annotated[str, typer.Argument(metavar="WEBHOOK", help="Name or id of the webhook.")]
-Types = Annotated[
-    list[str] | None, typer.Option("--type", help="A type of event; may be repeated. None: all. See `types`.")
-]
+Types = Annotated[list[str] | None, typer.Option("--type", help="A type of event; may be repeated. See `types`.")]
 Cameras = Annotated[list[str] | None, typer.Option("--camera", help="A camera whose events are sent; may be repeated.")]
 Groups = Annotated[list[str] | None, typer.Option("--group", help="A group whose events are sent; may be repeated.")]
 Previews = Annotated[
@@ -51,8 +50,8 @@ def _path(client: Client, webhook: str, rest: str = "") -> str:
 @app.command()
 def add(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
-    name: Annotated[str, typer.Argument(help="Name for people.")],
-    url: Annotated[str, typer.Argument(help="Address that events are POSTed to; https.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Name for people.")],
+    url: Annotated[str, typer.Argument(metavar="URL", help="Address that events are POSTed to; https.")],
     types: Types = None,
     cameras: Cameras = None,
     groups: Groups = None,
@@ -61,7 +60,7 @@ def add(  # noqa: PLR0913  each is an option of the command line
     secret_file: SecretFile = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Add a webhook. Its secret is shown this once."""
+    """Add a webhook. Its secret is shown this once. Where no --type, --camera or --group is named, all are meant."""
     body = _settings(name, url, types, cameras, groups) | _how(previews, thin)
     if secret_file is not None:
         body["secret"] = secret_file.read_text().strip()
@@ -119,7 +118,7 @@ def update(  # noqa: PLR0913  each is an option of the command line
     ] = None,
     as_json: AsJson = False,
 ) -> None:  # fmt: skip
-    """Change a webhook; filters that are named replace those it had."""
+    """Change a webhook. Filters that are named replace those it had; --clear takes one away, so that all are sent."""
     body = _settings(name, url, types, cameras, groups) | _how(previews, thin)
     filters = {"type": "event_types", "camera": "camera_ids", "group": "group_ids"}
     for word in clear or ():
@@ -166,7 +165,7 @@ def remove(
 
 @app.command("test")
 def try_(ctx: typer.Context, webhook: WebhookId, as_json: AsJson = False) -> None:
-    """Send a test event now; exit code 1 where it did not arrive."""
+    """Send a test event now. Ends with 9 where it did not arrive."""
     with api(ctx) as client:
         done = client.call("POST", _path(client, webhook, "/test"), slow=True)
     last = done["last"] or {}
@@ -177,7 +176,7 @@ def try_(ctx: typer.Context, webhook: WebhookId, as_json: AsJson = False) -> Non
     else:
         say(f"[red]Did not arrive[/]: {cell(_outcome(last))} after {last.get('duration_ms', 0)} ms.")
     if done["state"] != "delivered":
-        raise typer.Exit(1)
+        raise typer.Exit(CHECK_FAILED)
 
 
 @app.command("rotate-secret")
@@ -272,7 +271,7 @@ def delivery(
 def replay(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
     webhook: WebhookId,
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[DELIVERY]...", help="Ids of deliveries.")] = None,
+    ids: Annotated[list[str] | None, typer.Argument(metavar="DELIVERY", help="Ids of deliveries.")] = None,
     start: Annotated[str | None, typer.Option("--from", help=f"Events since {HELP}.")] = None,
     end: Annotated[str | None, typer.Option("--to", help="Events before such a time (default: now).")] = None,
     delivered: Annotated[
@@ -299,7 +298,7 @@ def replay(  # noqa: PLR0913  each is an option of the command line
 
 @app.command()
 def verify(
-    file: Annotated[str, typer.Argument(help="The body, byte for byte as it came; - is stdin.")],
+    file: Annotated[str, typer.Argument(metavar="FILE", help="The body, byte for byte as it came; - is stdin.")],
     message_id: Annotated[str, typer.Option("--id", help="The header webhook-id.")],
     timestamp: Annotated[str, typer.Option("--timestamp", help="The header webhook-timestamp.")],
     signature: Annotated[str, typer.Option("--signature", help="The header webhook-signature.")],

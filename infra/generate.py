@@ -1,12 +1,14 @@
 """`python -m infra.generate` writes what follows from stack.yml, the topology, the settings and the CLI.
 
-`--check` writes nothing and exits with 1, naming the files, when one is stale.
+`--check` writes nothing and exits with 1, naming the files, when one is stale. `--into DIR` writes the manifests alone,
+into DIR, with the images of $REGISTRY and $TAG.
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import yaml
@@ -23,26 +25,40 @@ def dump(manifests: Iterable[Manifest]) -> str:
     return _HEAD + "---\n".join(parts)
 
 
-def files() -> dict[Path, str]:
-    """Every generated file with the text that it should have."""
-    functions = stack.functions()
-    found: dict[Path, str] = {}
+def manifests(functions: list[stack.Function]) -> dict[str, str]:
+    """Every manifest with its text, by its path below infra/."""
+    found: dict[str, list[Manifest]] = {}
     for function in functions:
-        for folder, manifests in workloads.files_of(function).items():
-            found[ROOT / "infra" / folder / f"{function.name}.yaml"] = dump(manifests)
-    found[ROOT / "infra" / "jobs" / "migrate.yaml"] = dump([workloads.migration(functions[0])])
+        for folder, parts in workloads.files_of(function).items():
+            found[f"{folder}/{function.name}.yaml"] = parts
     retention = next(function for function in functions if function.folder == "retention")
-    found[ROOT / "infra" / "jobs" / "retention.yaml"] = dump([workloads.retention(retention)])
-    found[ROOT / "infra" / "capture" / "capture.yaml"] = dump(workloads.capture(functions))
-    found[ROOT / "infra" / "triton" / "triton.yaml"] = dump(serving.triton(functions))
-    found[ROOT / "infra" / "triton" / "plans.yaml"] = dump(serving.plans())
+    found["jobs/migrate.yaml"] = [workloads.migration(functions[0])]
+    found["jobs/retention.yaml"] = [workloads.retention(retention)]
+    found["capture/capture.yaml"] = workloads.capture(functions)
+    found["triton/models.yaml"] = serving.models(functions)
+    found["triton/plans.yaml"] = [serving.plans()]
+    found["triton/triton.yaml"] = serving.triton(functions)
     replicas = int(functions[0].environment["GTV_STREAM_REPLICAS"])
-    for name, resources in jetstream.topology(replicas).items():
-        found[ROOT / "infra" / "nats" / f"{name}.yaml"] = dump(resources)
+    found |= {f"nats/{name}.yaml": resources for name, resources in jetstream.topology(replicas).items()}
+    return {path: dump(parts) for path, parts in found.items()}
+
+
+def files() -> dict[Path, str]:
+    """Every generated file of the repository with the text that it should have."""
+    found = {ROOT / "infra" / path: text for path, text in manifests(stack.functions()).items()}
     for name, extra in (("function", "functions"), ("capture", "capture")):
         found[ROOT / "infra" / "locks" / f"{name}.lock"] = image_locks.lock(extra)
     found[ROOT / "README.md"] = readme.filled((ROOT / "README.md").read_text())
     return found
+
+
+def write_into(folder: Path, names: Mapping[str, str]) -> None:
+    """The manifests alone, for a registry and a tag of one's own, into a folder of one's own."""
+    for path, text in manifests(stack.functions(names=names)).items():
+        target = folder / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        print(target)
 
 
 def stale() -> list[Path]:
@@ -60,6 +76,9 @@ def main(arguments: list[str]) -> int:
         for path in wrong:
             print(f"{path.relative_to(ROOT)} is stale: run `python -m infra.generate`", file=sys.stderr)
         return 1 if wrong else 0
+    if len(arguments) == 2 and arguments[0] == "--into":
+        write_into(Path(arguments[1]), os.environ)
+        return 0
     if arguments:
         print(__doc__, file=sys.stderr)
         return 2

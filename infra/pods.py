@@ -10,6 +10,9 @@ from infra.stack import Function
 PART_OF = "gt-vision"
 VERSION = "0.1.0"
 USER = 10001
+# Without these a pod would make a database and keys of its own, in a folder that ends with it. Of the others each is a
+# way of doing something (mail, S3 by key, a token for NATS) that an installation may not use.
+NEEDED = frozenset({"gtv-database-url", "gtv-fernet-keys"})
 Manifest = dict[str, Any]
 
 
@@ -41,11 +44,15 @@ def mounts(secrets: tuple[str, ...]) -> list[Manifest]:
 
 
 def volumes(secrets: tuple[str, ...]) -> list[Manifest]:
-    """A folder with one file for each secret, as OpenFaaS mounts them."""
+    """A folder with one file for each secret, as OpenFaaS mounts them. A pod waits for those of NEEDED alone."""
     found: list[Manifest] = [{"name": "tmp", "emptyDir": {}}]
     if secrets:
-        found.append({"name": "secrets", "projected": {"sources": [{"secret": {"name": name}} for name in secrets]}})
+        found.append({"name": "secrets", "projected": {"sources": [{"secret": _secret(name)} for name in secrets]}})
     return found
+
+
+def _secret(name: str) -> Manifest:
+    return {"name": name} if name in NEEDED else {"name": name, "optional": True}
 
 
 def container(function: Function, port_name: str = "http1") -> Manifest:

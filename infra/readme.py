@@ -14,7 +14,7 @@ from functions.shared import config
 from functions.shared.access import ACCESS, Role
 from functions.shared.contracts import EVENTS
 from functions.shared.topology import BUCKETS, CONSUMERS, STREAMS
-from infra import stack, workloads
+from infra import gateway, stack, workloads
 
 _BLOCK = re.compile(r"(<!-- generated: (?P<name>[a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 _KINDS = {"Settings": "all", "FunctionSettings": "functions", "ReaderSettings": "reader", "CaptureSettings": "capture"}
@@ -107,13 +107,26 @@ def functions() -> str:
 
 
 def routes() -> str:
-    """Every route with the roles that may call it, and the permission by which an API key may."""
+    """Every route with the function that answers, the roles that may call it, and the permission by which an API key
+    may."""
     rows = []
-    for route, rule in ACCESS.items():
+    for route, function in gateway.owners().items():
         method, _, path = route.partition(" ")
+        rule = ACCESS[route]
         roles = "everybody" if rule is None else _roles(rule.roles)
-        rows.append((method, f"`{path}`", roles, f"`{rule.permission}`" if rule and rule.permission else ""))
-    return table(("method", "path", "roles", "permission of keys"), rows)
+        permission = f"`{rule.permission}`" if rule and rule.permission else ""
+        rows.append((method, f"`{path}`", function, roles, permission))
+    return table(("method", "path", "function", "roles", "permission of keys"), rows)
+
+
+def paths() -> str:
+    """What a gateway has to know: prefixes of paths, those that stand together in one row for each function."""
+    rows: list[tuple[list[str], str]] = []
+    for prefix, function in gateway.prefixes().items():
+        if not rows or rows[-1][1] != function:
+            rows.append(([], function))
+        rows[-1][0].append(f"`{prefix}`" if prefix != "/" else "`/` (nothing behind it)")
+    return table(("path begins with", "function"), ((", ".join(found), function) for found, function in rows))
 
 
 def _roles(roles: frozenset[Role]) -> str:
@@ -154,8 +167,8 @@ def kept() -> str:
 
 
 TABLES: dict[str, Callable[[], str]] = {
-    "settings": settings, "commands": cli, "bus": streams, "functions": functions, "routes": routes,
-    "events": events, "models": models, "kept": kept,
+    "settings": settings, "commands": cli, "bus": streams, "functions": functions, "paths": paths,
+    "routes": routes, "events": events, "models": models, "kept": kept,
 }  # fmt: skip
 
 

@@ -15,6 +15,7 @@ RELEASE = "24.10"
 """Of NVIDIA's containers. The TensorRT that builds a plan must be the one that runs it."""
 IMAGE_TENSORRT = f"nvcr.io/nvidia/tensorrt:{RELEASE}-py3"
 MODELS = "gt-vision-models"
+LOADER = "gt-vision-models-loader"
 _MODELS_AT, _VIEW_AT = "/models", "/view"
 _SIDECAR = ["python3", "-m", "functions.shared.triton_sidecar", "--view", _VIEW_AT]
 GPU = {"nvidia.com/gpu": "1"}
@@ -112,30 +113,48 @@ def triton(functions: list[Function]) -> list[Manifest]:
     return [server, service, policy]
 
 
-def plans() -> list[Manifest]:
-    """The volume of the models, and the Job that builds the plans into it, on a GPU of the kind that will serve."""
+def models(functions: list[Function]) -> list[Manifest]:
+    """The volume of the models, and a pod that lies idle for an hour, through which they are copied into it."""
+    reader = next(function for function in functions if function.name == READER)
     claim = {
         "apiVersion": "v1", "kind": "PersistentVolumeClaim",
         "metadata": {"name": MODELS, "labels": pods.labels(MODELS)},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "2Gi"}}},
     }  # fmt: skip
+    loader = _confined("loader", reader.image, [_mount("models", _MODELS_AT)], "100m", "128Mi")
+    loader["command"] = ["sleep", "3600"]
+    pod = {
+        "restartPolicy": "Never", "automountServiceAccountToken": False, "enableServiceLinks": False,
+        "terminationGracePeriodSeconds": 0, "securityContext": {"fsGroup": pods.USER}, "containers": [loader],
+        "volumes": _volumes_to_write(),
+    }  # fmt: skip
+    return [
+        claim,
+        {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": LOADER, "labels": pods.labels(LOADER)}, "spec": pod},
+    ]
+
+
+def _volumes_to_write() -> list[Manifest]:
+    return [
+        {"name": "tmp", "emptyDir": {}},
+        {"name": "models", "persistentVolumeClaim": {"claimName": MODELS}},
+    ]
+
+
+def plans() -> Manifest:
+    """The Job that builds the plans into the volume of the models, on a GPU of the kind that will serve."""
     name = "gt-vision-plans"
     build = _confined("trtexec", IMAGE_TENSORRT, [_mount("models", _MODELS_AT)], "4", "12Gi")
     build["resources"]["limits"] |= GPU
     build["command"] = ["sh", f"{_MODELS_AT}/build_plans.sh"]
     pod = {
         "restartPolicy": "Never", "automountServiceAccountToken": False,
-        "securityContext": {"fsGroup": pods.USER}, "containers": [build],
-        "volumes": [
-            {"name": "tmp", "emptyDir": {}},
-            {"name": "models", "persistentVolumeClaim": {"claimName": MODELS}},
-        ],
+        "securityContext": {"fsGroup": pods.USER}, "containers": [build], "volumes": _volumes_to_write(),
     }  # fmt: skip
-    job = {
+    return {
         "apiVersion": "batch/v1", "kind": "Job", "metadata": {"name": name, "labels": pods.labels(name)},
         "spec": {
             "backoffLimit": 1, "ttlSecondsAfterFinished": 86_400,
             "template": {"metadata": {"labels": pods.labels(name)}, "spec": pod},
         },
     }  # fmt: skip
-    return [claim, job]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -42,14 +44,14 @@ class Function:
     max_scale: int
 
 
-def substituted(text: str) -> str:
-    """`${NAME:-default}` becomes its default, as faas-cli does where NAME is not set."""
-    return _SUBSTITUTION.sub(lambda found: found.group(2) or "", text)
+def substituted(text: str, names: Mapping[str, str] = MappingProxyType({})) -> str:
+    """`${NAME:-default}` becomes what `names` says of NAME, else its default, as faas-cli does by the environment."""
+    return _SUBSTITUTION.sub(lambda found: names.get(found.group(1)) or found.group(2) or "", text)
 
 
-def load(path: Path = STACK) -> dict[str, Any]:
-    """The document with defaults substituted. Raises ValueError listing every problem."""
-    document = yaml.safe_load(substituted(path.read_text()))
+def load(path: Path = STACK, names: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """The document with `names`, else the defaults, substituted. Raises ValueError listing every problem."""
+    document = yaml.safe_load(substituted(path.read_text(), names))
     found = problems(document, path.parent)
     if found:
         raise ValueError("\n".join(found))
@@ -103,9 +105,12 @@ def _of_function(name: str, function: Any, root: Path) -> list[str]:
     return found + [f"{name}: there is no {file}" for file in files if not (root / file).exists()]
 
 
-def functions(path: Path = STACK) -> list[Function]:
-    """The functions of stack.yml in its order. Raises ValueError listing every problem."""
-    return [_function(name, given, path.parent) for name, given in load(path)["functions"].items()]
+def functions(path: Path = STACK, names: Mapping[str, str] = MappingProxyType({})) -> list[Function]:
+    """The functions of stack.yml in its order; `names` has REGISTRY and TAG where they are not the defaults.
+
+    Raises ValueError listing every problem.
+    """
+    return [_function(name, given, path.parent) for name, given in load(path, names)["functions"].items()]
 
 
 def _function(name: str, given: dict[str, Any], root: Path) -> Function:

@@ -9,7 +9,7 @@ from cli.bench.lpr import lpr
 from cli.bench.pipeline import pipeline
 from cli.bench.search import search
 
-app = typer.Typer(no_args_is_help=True, help="Measure: plates read, cameras held, frames a second, searches.")
+app = typer.Typer(no_args_is_help=True, add_completion=False)
 app.command("lpr")(lpr)
 app.command("cameras")(cameras)
 app.command("pipeline")(pipeline)
@@ -18,4 +18,4 @@ app.command("search")(search)
 
 @app.callback()
 def bench() -> None:
-    """Measure: plates read, cameras held, frames a second, searches."""
+    """Measure how well and how fast this machine reads, holds cameras and searches."""

@@ -118,7 +118,7 @@ class Snapshot:
 def cameras(
     cameras: Annotated[int, typer.Option(min=1, max=200, help="Loopback cameras of 1080p25.")] = 4,
     seconds: Annotated[float, typer.Option(min=5, help="How long to measure, s.")] = 30.0,
-    moving_every: Annotated[int, typer.Option(min=0, help="Every so-manieth camera has traffic (0: none).")] = 4,
+    moving_every: Annotated[int, typer.Option(min=0, help="One camera in so many has traffic (0: none has).")] = 4,
     capture_pods: Annotated[int, typer.Option(min=1, max=8, help="Capture pods.")] = 1,
     clips: Annotated[Path, typer.Option(help="Folder that keeps the rendered clips.")] = Path("data/bench"),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of tables.")] = False,

@@ -13,6 +13,7 @@ import typer
 from cli.output import AsJson, local_time, note, print_json, print_table, say
 from cli.state import api
 from functions.shared.errors import Misconfigured
+from functions.shared.exits import CHECK_FAILED
 
 if TYPE_CHECKING:
     from cli.demo.prepare import Progress
@@ -69,7 +70,7 @@ def score(
     data_dir: DataDir = DEFAULT_DATA,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the stored detections with what the demo's videos truly show. Ends with 1 when the aim is missed."""
+    """Compare the stored detections with what the demo's videos truly show. Ends with 9 when the aim is missed."""
     from cli.demo import fetch
     from cli.demo.prepare import find_truths
     from cli.demo.score import score as judge
@@ -89,7 +90,7 @@ def score(
     else:
         show_score(result)
     if not result.meets_aim:
-        raise typer.Exit(1)
+        raise typer.Exit(CHECK_FAILED)
 
 
 def show_score(result: Score) -> None:

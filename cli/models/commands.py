@@ -20,8 +20,9 @@ from cli.models.fetch import Progress as Report
 from cli.models.fetch import fetch_models
 from cli.state import api
 from cli.wheels import sha256_of
+from functions.shared.exits import CHECK_FAILED
 
-app = typer.Typer(no_args_is_help=True, help="Fetch, check, build, import and list the models.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="The models that find vehicles and read plates.")
 
 Repository = Annotated[
     Path,
@@ -56,7 +57,10 @@ def fetch(repository: Repository = disk.SOURCE) -> None:
 
 @app.command()
 def check(repository: Repository = disk.SOURCE, as_json: AsJson = False) -> None:
-    """Prove the repository: files, hashes, each model on a picture, and a frame through all of them."""
+    """Prove the repository: files, hashes, each model on a picture, and a frame through all of them.
+
+    Ends with 9 where something does not hold.
+    """
     from cli.models.check import check_repository
 
     results = check_repository(repository)
@@ -68,7 +72,7 @@ def check(repository: Repository = disk.SOURCE, as_json: AsJson = False) -> None
             table.add_row(result.name, "[green]ok[/]" if result.ok else "[red]failed[/]", result.detail)
         Console().print(table)
     if not all(result.ok for result in results):
-        raise typer.Exit(1)
+        raise typer.Exit(CHECK_FAILED)
 
 
 @app.command()
@@ -100,7 +104,9 @@ def build(  # noqa: PLR0913  each is an option of the command line
 
 @app.command("import")
 def import_(
-    file: Annotated[Path, typer.Argument(help="A YOLOv8 detection model: .onnx, or .pt (needs ultralytics).")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="A YOLOv8 detection model: .onnx, or .pt (needs ultralytics).")
+    ],
     as_: Annotated[str, typer.Option("--as", help="vehicle_detector or plate_detector.")],
     repository: Repository = disk.SOURCE,
 ) -> None:

@@ -18,13 +18,22 @@ if TYPE_CHECKING:
     from cli.reread.changes import Comparison
 
 SHOWN = 200
+Begin = Annotated[
+    str | None, typer.Option("--from", help=f"Passages that began at or after this (needed): {moments.HELP}.")
+]
+MinConfidence = Annotated[
+    float | None,
+    typer.Option(
+        min=0, max=1, help="Change what is read with at least this. Left out: with at least the stored confidence."
+    ),
+]
 COLUMNS = ("Time", "Camera", "Plate now", "Conf.", "New plate", "Conf.", "What")
 
 
 def reread(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
-    since: Annotated[str, typer.Option(help=f"Passages that began at or after this: {moments.HELP}.")],
-    until: Annotated[str | None, typer.Option(help="And before this.")] = None,
+    begin: Begin = None,
+    end: Annotated[str | None, typer.Option("--to", help="And before this.")] = None,
     camera: Annotated[list[str] | None, typer.Option("--camera", "-c", help="Camera id; may be repeated.")] = None,
     only_uncertain: Annotated[bool, typer.Option("--only-uncertain", help="Plates marked uncertain alone.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At the most this many, the newest.")] = None,
@@ -32,12 +41,7 @@ def reread(  # noqa: PLR0913  each is an option of the command line
         str | None,
         typer.Option(help="Folder of a model repository, the name of one that was built, or grpc://HOST:PORT."),
     ] = None,
-    min_confidence: Annotated[
-        float | None,
-        typer.Option(
-            min=0, max=1, help="Change what is read with at least this. Left out: with at least the stored confidence."
-        ),
-    ] = None,
+    min_confidence: MinConfidence = None,
     formats: Annotated[
         list[str] | None,
         typer.Option("--format", help="Plate format, may be repeated. Left out: those of each camera's group."),
@@ -50,6 +54,8 @@ def reread(  # noqa: PLR0913  each is an option of the command line
     fresh: Annotated[bool, typer.Option("--fresh", help="Read all again, also what the journal has.")] = False,
     apply: Annotated[bool, typer.Option("--apply", help="Write the changes, after they were shown.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before writing.")] = False,
+    since: moments.OldFrom = None,
+    until: moments.OldTo = None,
     as_json: AsJson = False,
 ) -> None:
     """Read stored pictures with another model, and show what would change; with --apply write it.
@@ -64,7 +70,11 @@ def reread(  # noqa: PLR0913  each is an option of the command line
 
     if apply and as_json and not yes:
         raise InvalidInput("--apply with --json asks nobody: add --yes, or look first", field="yes")
-    filters = {"camera_id": camera or None, "uncertain": True if only_uncertain else None, **_between(since, until)}
+    filters = {
+        "camera_id": camera or None,
+        "uncertain": True if only_uncertain else None,
+        **_between(begin or since, end or until),
+    }
     scope = run.Scope(filters, limit)
     how = run.How(model_of(model), _known(formats), per_second, threads, min_confidence)
     path = journal or default_path(url_of(ctx), how.model.name, how.formats)
@@ -80,8 +90,10 @@ def reread(  # noqa: PLR0913  each is an option of the command line
     _tell(how.model.name, found, written, as_json=as_json)
 
 
-def _between(since: str, until: str | None) -> dict[str, str | None]:
-    return {"from": moments.moment(since, "since"), "to": moments.moment_or_none(until, "until")}
+def _between(begin: str | None, end: str | None) -> dict[str, str | None]:
+    if begin is None:
+        raise InvalidInput("--from is missing: it says which passages are read again", field="from")
+    return moments.span(begin, end)
 
 
 def _known(formats: Sequence[str] | None) -> tuple[str, ...]:

@@ -133,3 +133,6 @@ class PlatformStatus(BaseModel):
     capture: Part
     inference: InferencePart
     disk: Part = Field(description="failing while a disk of the platform has less room than GTV_DISK_FREE_MIN")
+    dead_letters: int | None = Field(
+        description="messages of the bus that were given up and are still kept; null while the bus does not answer"
+    )

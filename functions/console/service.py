@@ -19,7 +19,7 @@ from functions.shared.contracts import CameraSpec, CameraState, CameraStatus, no
 from functions.shared.errors import GTVisionError
 from functions.shared.inference_health import InferenceReport
 from functions.shared.scope import Scope
-from functions.shared.topology import CAMERAS_KV, PODS_KV, READERS_KV, STATUS_KV
+from functions.shared.topology import CAMERAS_KV, DEAD_LETTERS, PODS_KV, READERS_KV, STATUS_KV
 
 States = Mapping[str, CameraState]
 # Every open page asks each few seconds; they share one answer.
@@ -54,12 +54,12 @@ class StatusBoard:
             return answer
 
     async def _look(self, scope: Scope) -> PlatformStatus:
-        (database, last, seen), (bus, states, capture, inference), disk_part = await asyncio.gather(
+        (database, last, seen), (bus, states, capture, inference, dead), disk_part = await asyncio.gather(
             self._look_at_database(scope), self._look_at_bus(), asyncio.to_thread(self._look_at_disks)
         )
         return PlatformStatus(
             now=now(), cameras=counted(states, scope, seen), last_detection_at=last,
-            bus=bus, database=database, capture=capture, inference=inference, disk=disk_part,
+            bus=bus, database=database, capture=capture, inference=inference, disk=disk_part, dead_letters=dead,
         )  # fmt: skip
 
     def _look_at_disks(self) -> Part:
@@ -82,19 +82,25 @@ class StatusBoard:
         except GTVisionError as error:
             return Part(state="down", message=error.message), None, frozenset()
 
-    async def _look_at_bus(self) -> tuple[Part, States | None, Part, InferencePart]:
+    async def _look_at_bus(self) -> tuple[Part, States | None, Part, InferencePart, int | None]:
         try:
             bus = await self._context.bus()
             if not bus.connected:
-                return Part(state="down", message="NATS does not answer"), None, _UNKNOWN, _UNREAD
-            states, pods, readers, load = await asyncio.gather(
-                states_of(bus), bus.kv_all(PODS_KV), bus.kv_all(READERS_KV), bus.load("post-processing")
-            )
+                return Part(state="down", message="NATS does not answer"), None, _UNKNOWN, _UNREAD, None
+            states, pods, readers, load, dead = await asyncio.gather(
+                states_of(bus), bus.kv_all(PODS_KV), bus.kv_all(READERS_KV), bus.load("post-processing"),
+                bus.stream_span(DEAD_LETTERS),
+            )  # fmt: skip
             capture = capture_part(len(pods), states)
             inference = inference_part(load, live_reports(readers))
         except GTVisionError as error:
-            return Part(state="down", message=error.message), None, _UNKNOWN, _UNREAD
-        return Part(state="ready", message="NATS answers"), states, capture, inference
+            return Part(state="down", message=error.message), None, _UNKNOWN, _UNREAD, None
+        return Part(state="ready", message="NATS answers"), states, capture, inference, _held(*dead)
+
+
+def _held(first: int, last: int) -> int:
+    """The messages of a stream that loses its oldest alone. Sequences begin at 1; one that was never used has 0, 0."""
+    return last - first + 1 if first else 0
 
 
 async def states_of(bus: Bus) -> States:

@@ -6,6 +6,8 @@ from functions.shared import errors
 
 OK, BUG, USAGE, INTERRUPTED = 0, 1, 2, 130
 UNAVAILABLE, MISCONFIGURED = 6, 7
+# No error: a command did what it was asked to, and found that what it checked does not hold.
+CHECK_FAILED = 9
 
 # First match counts, so a child stands above its parent; a test proves that every error has a row.
 EXITS: tuple[tuple[type[errors.GTVisionError], int, str], ...] = (

@@ -60,6 +60,7 @@ class Bucket:
 
 FRAMES = "FRAMES"
 EVENTS = "EVENTS"
+DEAD_LETTERS = "DEAD_LETTERS"
 STREAMS: tuple[Stream, ...] = (
     Stream(
         FRAMES, ("gtv.v1.frames.*",), StorageType.MEMORY, 60.0,
@@ -71,7 +72,7 @@ STREAMS: tuple[Stream, ...] = (
         max_bytes=2_147_483_648,
     ),
     Stream(
-        "DEAD_LETTERS", ("gtv.v1.dead_letters.>",), StorageType.FILE, 30 * 86_400.0,
+        DEAD_LETTERS, ("gtv.v1.dead_letters.>",), StorageType.FILE, 30 * 86_400.0,
         "messages that were given up, with the reason", max_bytes=1_073_741_824,
     ),
 )  # fmt: skip

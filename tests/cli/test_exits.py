@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
 from cli.client import STATUS_KIND, Client, error_of, tree
 from cli.lazy import walk
-from cli.main import LATER, app, run
+from cli.main import EPILOG, LATER, app, run
 from functions.shared import errors, web
 from functions.shared.errors import GTVisionError
-from functions.shared.exits import EXITS, exit_code
+from functions.shared.exits import CHECK_FAILED, EXITS, exit_code
 from tests.support.cli import environ_of, gtvision
 from tests.support.ports import free_port
 
@@ -104,6 +107,75 @@ def test_a_wrong_command_line_is_an_envelope_with_json(capsys: pytest.CaptureFix
     assert run(["cameras", "show", "--json"]) == 2
     envelope = json.loads(capsys.readouterr().err)
     assert envelope["error"]["code"] == "invalid_input"
+
+
+def test_a_check_that_does_not_hold_is_no_error_and_no_bug() -> None:
+    """The code that commands end with that did their work, and found that what they checked does not hold."""
+    assert CHECK_FAILED == 9
+    assert CHECK_FAILED not in {code for _, code, _ in EXITS}
+    assert "; 9 what was checked did not hold;" in EPILOG
+
+
+def _parameters() -> Iterator[tuple[str, Any]]:
+    """(command, parameter) of everything that can be typed."""
+    for path, command in walk(app, LATER).items():
+        for parameter in command.params:
+            yield " ".join(("gtvision", *path)), parameter
+
+
+def test_every_argument_and_option_has_a_help_text() -> None:
+    found = list(_parameters())
+    assert len(found) > 300
+    assert [f"{command}: {parameter.name}" for command, parameter in found if not parameter.help] == []
+
+
+def test_arguments_are_named_in_capitals_without_brackets() -> None:
+    """The usage line puts {} or [] around a name by itself, as it is needed or not."""
+    arguments = [
+        (command, each.display_name_raw) for command, each in _parameters() if each.param_type_name != "option"
+    ]
+    assert len(arguments) > 40
+    assert [found for found in arguments if not re.fullmatch("[A-Z][A-Z_]*", found[1])] == []
+
+
+def test_only_the_root_can_teach_the_shell() -> None:
+    able = {command for command, parameter in _parameters() if parameter.name == "install_completion"}
+    assert able == {"gtvision"}
+
+
+@pytest.mark.parametrize("name", LATER)
+def test_the_list_of_commands_says_of_a_later_one_what_it_says_of_itself(name: str) -> None:
+    own = " ".join((LATER[name].load().help or "").split())
+    assert own.startswith(LATER[name].text), own
+
+
+def test_a_group_says_what_it_is_for_and_lists_no_commands() -> None:
+    """What it lists would go stale; the commands stand below it anyway."""
+    for path, command in walk(app, LATER).items():
+        below = set(getattr(command, "commands", {}))
+        if path and below and not command.invoke_without_command:
+            named = below & set(re.findall(r"[a-z-]+", (command.help or "").lower()))
+            assert len(named) < 2, (path, named)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["detections", "corrections", "--since", "gestern"],
+        ["detections", "export-labels", "x", "--since", "gestern"],
+        ["detections", "reread", "--since", "gestern"],
+    ],
+)
+def test_the_former_names_of_from_and_to_still_hold(argv: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(argv) == 2
+    assert "from: 'gestern' is neither" in capsys.readouterr().err
+    assert run([*argv[:-2], "--help"]) == 0
+    assert "--since" not in capsys.readouterr().out
+
+
+def test_reading_again_needs_a_beginning(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["detections", "reread"]) == 2
+    assert "--from is missing" in capsys.readouterr().err
 
 
 def test_every_command_has_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -280,7 +280,7 @@ class TestCommands:
             spoilt = disk.weights_path(own_repository, name)
             spoilt.write_bytes(b"spoilt" + spoilt.read_bytes()[6:])
         bad = CliRunner().invoke(app, arguments)
-        assert bad.exit_code == 1
+        assert bad.exit_code == 9
         failed = {check["name"]: check["detail"] for check in json.loads(bad.stdout)["checks"] if not check["ok"]}
         assert "missing" in failed["plate_ocr: file"]
         assert "changed" in failed["plate_corners: file"]
@@ -290,5 +290,5 @@ class TestCommands:
 
     def test_check_of_an_empty_folder_says_what_to_do(self, tmp_path: Path) -> None:
         result = CliRunner().invoke(app, ["check", "--repository", str(tmp_path)])
-        assert result.exit_code == 1
+        assert result.exit_code == 9
         assert "gtvision models fetch" in " ".join(result.stdout.replace("│", " ").split())

@@ -58,7 +58,7 @@ def test_the_log_is_listed_proven_and_handed_out(platform: Platform, tmp_path: P
     assert (proven.code, proven.json["whole"]) == (0, True), proven.out
     assert platform("audit", "verify", "--noted", proven.json["head"]).code == 0
     other = proven.json["head"].split(":")[0] + ":" + "a" * 64
-    assert platform("audit", "verify", "--noted", other).code == 5
+    assert platform("audit", "verify", "--noted", other).code == 9
     assert platform("audit", "verify", "--noted", "nonsense").code == 2
     for name in ("audit.jsonl", "audit.jsonl.gz"):
         file = tmp_path / name
@@ -92,7 +92,7 @@ def test_a_file_that_somebody_changed_does_not_hold(platform: Platform, tmp_path
         bad.write_text("\n".join(kept) + "\n")
         assert checked(bad, None, packed=False)["whole"] is False, what
     done = platform("audit", "verify", "--file", str(bad), "--json")
-    assert (done.code, done.json["whole"]) == (5, False)
+    assert (done.code, done.json["whole"]) == (9, False)
     # Without its last line the file tells nothing of what follows, and says so.
     open_end = tmp_path / "open.jsonl"
     open_end.write_text("\n".join(lines[:-1]) + "\n")

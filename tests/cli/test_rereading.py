@@ -121,7 +121,7 @@ def past(platform: Platform, scene: Scene) -> Past:
 
 def reread(platform: Platform, tmp_path: Path, *arguments: str) -> Any:
     journal = ("--journal", str(tmp_path / "journal.jsonl"))
-    done = platform("detections", "reread", "--since", "1h", *journal, "--per-second", "50", "--json", *arguments)
+    done = platform("detections", "reread", "--from", "1h", *journal, "--per-second", "50", "--json", *arguments)
     assert done.code == 0, done.err
     return done.json
 
@@ -164,7 +164,7 @@ def test_by_mark_camera_and_number(platform: Platform, tmp_path: Path, past: Pas
 
 
 def test_for_people_it_asks_before_it_writes(platform: Platform, tmp_path: Path, past: Past) -> None:
-    words = ("detections", "reread", "--since", "1h", "--per-second", "50", "--journal", str(tmp_path / "j"))
+    words = ("detections", "reread", "--from", "1h", "--per-second", "50", "--journal", str(tmp_path / "j"))
     looked = platform(*words)
     assert looked.code == 0, looked.err
     assert "with --apply writes the changes" in looked.out
@@ -178,7 +178,7 @@ def test_for_people_it_asks_before_it_writes(platform: Platform, tmp_path: Path,
 
 
 def test_what_is_wrong_is_said(platform: Platform, tmp_path: Path) -> None:
-    base = ("detections", "reread", "--since")
+    base = ("detections", "reread", "--from")
     assert platform(*base, "soon").code == 2
     assert platform(*base, "1h", "--model", "no-such").code == 2
     assert platform(*base, "1h", "--format", "us").code == 2
@@ -193,7 +193,7 @@ def test_what_is_wrong_is_said(platform: Platform, tmp_path: Path) -> None:
 
 def test_a_triton_that_is_away_is_said(platform: Platform, tmp_path: Path, past: Past) -> None:
     done = platform(
-        "detections", "reread", "--since", "1h", "--model", "grpc://127.0.0.1:9", "--journal", str(tmp_path / "j")
+        "detections", "reread", "--from", "1h", "--model", "grpc://127.0.0.1:9", "--journal", str(tmp_path / "j")
     )
     assert done.code == 6
     assert "Triton at 127.0.0.1:9" in done.err
@@ -202,10 +202,10 @@ def test_a_triton_that_is_away_is_said(platform: Platform, tmp_path: Path, past:
 def test_labels_that_people_made_are_exported_and_read(platform: Platform, tmp_path: Path, past: Past) -> None:
     for one, plate in past.plates.items():
         assert platform("detections", "correct", one, plate).code == 0
-    listed = platform("detections", "corrections", "--since", "1h", "--source", "person", "--json").json["items"]
+    listed = platform("detections", "corrections", "--from", "1h", "--source", "person", "--json").json["items"]
     assert {one["detection_id"] for one in listed} >= set(past.ids)
     assert "gate" in platform("detections", "corrections").out
-    done = platform("detections", "export-labels", str(tmp_path / "set"), "--since", "1h", "--json")
+    done = platform("detections", "export-labels", str(tmp_path / "set"), "--since", "1h", "--json")  # the former name
     assert done.code == 0, done.err
     labels = read_labels(tmp_path / "set")
     assert len(labels) == done.json["labels"] >= len(past.ids)

