@@ -181,7 +181,7 @@ async def replay(context: Context, who: Principal, webhook_id: str, asked: Repla
     return Replayed(replayed=number)
 
 
-async def rotate_keys(context: Context) -> int:
+async def rotate_keys(context: Context, who: Principal) -> int:
     """Encrypt every address and secret anew under the first of GTV_FERNET_KEYS; how many endpoints."""
     async with context.db.transaction() as session:
         rows = await repository.every_webhook(session)
@@ -190,6 +190,8 @@ async def rotate_keys(context: Context) -> int:
             row.secret_encrypted = context.vault.rotate(row.secret_encrypted)
             if row.previous_secret_encrypted is not None:
                 row.previous_secret_encrypted = context.vault.rotate(row.previous_secret_encrypted)
+        await audit.record(context.vault, session, who, Act("webhooks.rotate_keys", details={"webhooks": len(rows)}))
+    log.info("webhook_keys_rotated", count=len(rows))
     return len(rows)
 
 

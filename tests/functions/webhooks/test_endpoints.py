@@ -228,6 +228,8 @@ async def test_keys_rotate(desk: Desk) -> None:
     assert (await desk.ask("root", "POST", "/keys/rotate")).json() == {"encrypted": 1}
     async with desk.context.db.read() as session:
         after = (await session.scalars(select(Webhook.secret_encrypted))).one()
+        (act,) = await session.scalars(select(AuditRow).where(AuditRow.action == "webhooks.rotate_keys"))
+    assert (act.actor, act.details) == ("root", {"webhooks": 1})
     assert after != before
     assert desk.context.vault.decrypt(after) == made["secret"]
 
