@@ -83,9 +83,9 @@ async def import_entries(
 
 
 @router.post("/hotlists/keys/rotate")
-async def rotate_secrets(context: Ctx) -> dict[str, int]:
+async def rotate_secrets(context: Ctx, who: Who) -> dict[str, int]:
     """Encrypt every hook anew under the first of GTV_FERNET_KEYS."""
-    return {"encrypted": await service.rotate_secrets(context)}
+    return {"encrypted": await service.rotate_secrets(context, who)}
 
 
 @router.get("/hotlists/{hotlist_id}")

@@ -126,12 +126,13 @@ async def delete_hotlist(context: Context, who: Principal, hotlist_id: str, revi
     log.info("hotlist_deleted", hotlist_id=hotlist_id)
 
 
-async def rotate_secrets(context: Context) -> int:
+async def rotate_secrets(context: Context, who: Principal) -> int:
     """Encrypt every hook anew under the first Fernet key; returns how many. Raises Misconfigured (no key fits)."""
     async with context.db.transaction() as session:
         rows = [row for row in await repository.all_hotlists(session) if row.hook_encrypted]
         for row in rows:
             row.hook_encrypted = context.vault.rotate(str(row.hook_encrypted))
+        await audit.record(context.vault, session, who, Act("hotlists.rotate_keys", details={"hooks": len(rows)}))
     log.info("hooks_rotated", count=len(rows))
     return len(rows)
 

@@ -11,6 +11,7 @@ from functions.console.schemas import AlertChange, LiveAlert
 from functions.shared.contracts import PREFIX, AlertMessage
 
 ALERTS = f"{PREFIX}.alerts."
+TYPES = "gtv.alert."
 # Beside them `alerts.` has alarms of the platform's own, of look-ups and disks, which are no camera's.
 SUBJECTS = tuple(f"{ALERTS}{change}.*" for change in get_args(AlertChange))
 

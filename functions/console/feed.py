@@ -150,7 +150,7 @@ class Feed:
     async def _rendered(self, event: Event, reader: Reader) -> bytes | None:
         """The event as the reader may see it; None where they may not."""
         sequence, subject, body = event
-        if not await reader.sees(subject):
+        if not reader.may_read(kind_of(subject)) or not await reader.sees(subject):
             return None
         try:
             if subject.startswith(f"{DetectionRecorded.subject_root}."):
@@ -198,6 +198,14 @@ class Feed:
             return await self._context.store.link(key, self._context.settings.link_ttl_s)
         except NotFound:
             return None
+
+
+def kind_of(subject: str) -> str:
+    """The type of the events of a subject, or its beginning."""
+    for kind in (DetectionRecorded, CameraStatusChanged, CameraChanged):
+        if subject.startswith(f"{kind.subject_root}."):
+            return kind.type
+    return alerts.TYPES
 
 
 def camera_status(body: bytes) -> LiveCameraStatus:

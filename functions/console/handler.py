@@ -69,7 +69,7 @@ async def events(
     after: Annotated[int | None, Query(ge=0, description="the same, where no header can be set")] = None,
 ) -> StreamingResponse:
     """Server-sent events: detection, alert, camera-status, camera-changed, clock (a heartbeat), reset; of the cameras
-    that the reader sees."""
+    that the reader sees. An API key gets alerts with alerts:read, and what cameras tell with cameras:read."""
 
     async def again() -> Principal:
         found = await identify(request, context)

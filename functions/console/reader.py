@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from functions.console import repository
-from functions.shared import masking
+from functions.shared import event_permissions, masking
 from functions.shared.context import Context
 from functions.shared.contracts import CameraChanged
 from functions.shared.errors import GTVisionError, Unavailable
@@ -50,6 +50,10 @@ class Reader:
         except GTVisionError:
             return False
         return True
+
+    def may_read(self, event_type: str) -> bool:
+        """Whether they may have events of a type: people all that the feed has, an API key what it might ask for."""
+        return event_permissions.may_read(self.who.permissions, event_type)
 
     async def sees(self, subject: str) -> bool:
         """Whether an event of a subject is about a camera of theirs."""

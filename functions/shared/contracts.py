@@ -282,7 +282,8 @@ class AlertWithdrawn(AlertMessage):
 
 
 class WebhookDisabled(Message):
-    """A webhook was disabled by the platform: its receiver is gone for good, or has failed for too long."""
+    """A webhook was disabled by the platform: its receiver is gone for good, or has failed for too long; or the API key
+    that it answers to is over, or lost a permission or a group."""
 
     subject_root: ClassVar[str] = f"{PREFIX}.webhooks.disabled"
     type: ClassVar[str] = "gtv.webhook.disabled.v1"
@@ -290,7 +291,7 @@ class WebhookDisabled(Message):
     webhook_id: str
     name: str
     owner_id: str
-    reason: Literal["gone", "failing"]
+    reason: Literal["gone", "failing", "key_over", "key_narrowed"]
     failing_since: AwareDatetime | None = None
 
     @property

@@ -78,9 +78,9 @@ async def list_event_types() -> EventTypes:
 
 
 @router.post("/keys/rotate")
-async def rotate_keys(context: Ctx) -> dict[str, int]:
+async def rotate_keys(context: Ctx, who: Who) -> dict[str, int]:
     """Encrypt every webhook's address and secret anew under the first of GTV_FERNET_KEYS."""
-    return {"encrypted": await service.rotate_keys(context)}
+    return {"encrypted": await service.rotate_keys(context, who)}
 
 
 @router.get("/{webhook_id}")

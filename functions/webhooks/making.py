@@ -8,16 +8,20 @@ from typing import Any
 from functions.shared.contracts import new_id, now
 from functions.shared.outbound import Answer, parse_url
 from functions.shared.tables import Webhook, WebhookAttempt, WebhookDelivery
+from functions.shared.tokens import Principal
 from functions.shared.vault import Vault
 from functions.webhooks.payload import Event
 from functions.webhooks.schemas import WebhookCreate
 
 
-def endpoint(vault: Vault, owner_id: str, given: WebhookCreate, secret: str, bound: frozenset[str] | None) -> Webhook:
-    """`bound`: the groups of the key that makes it, where it sees fewer than its account."""
+def endpoint(
+    vault: Vault, who: Principal, given: WebhookCreate, secret: str, bound: frozenset[str] | None
+) -> Webhook:  # fmt: skip
+    """`bound`: the groups of the key that makes it, where it is for some."""
     at = now()
     return Webhook(
-        id=new_id(), owner_id=owner_id, name=given.name, url_encrypted=vault.encrypt(str(parse_url(given.url))),
+        id=new_id(), owner_id=who.user_id, key_id=who.key_id, name=given.name,
+        url_encrypted=vault.encrypt(str(parse_url(given.url))),
         event_types=given.event_types, camera_ids=given.camera_ids, group_ids=given.group_ids,
         bound_to=None if bound is None else sorted(bound),
         previews=given.previews, payload=given.payload, secret_encrypted=vault.encrypt(secret), enabled=True,

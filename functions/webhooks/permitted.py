@@ -6,27 +6,19 @@ from collections.abc import Sequence
 
 from functions.shared.access import Role
 from functions.shared.errors import Forbidden
+from functions.shared.event_permissions import FOR_PEOPLE, needed
 from functions.shared.tokens import Principal
 from functions.webhooks.payload import event_types
-
-# By the beginning of a type. What is not here (a webhook's own end) is told to whoever may keep webhooks.
-_NEEDS = {
-    "gtv.detection.": "detections:read",
-    "gtv.alert.": "alerts:read",
-    "gtv.camera.": "cameras:read",
-    "gtv.storage.": "status:read",
-}
-# Told to admins alone (`sending.may_see`), who watch people by it: that is for no key.
-_FOR_PEOPLE = "gtv.privacy."
 
 
 def _hindrance(who: Principal, event_type: str) -> str | None:
     """Why a key may not have events of a type sent, or None."""
     assert who.permissions is not None
-    if event_type.startswith(_FOR_PEOPLE):
+    if event_type.startswith(FOR_PEOPLE):
+        # Others than admins are sent none of these (`sending.may_see`), whatever they ask for.
         return "is told to people alone" if who.role is Role.ADMIN else None
-    needed = next((permission for begin, permission in _NEEDS.items() if event_type.startswith(begin)), None)
-    return None if needed is None or needed in who.permissions else f"needs a key with {needed}"
+    permission = needed(event_type)
+    return None if permission is None or permission in who.permissions else f"needs a key with {permission}"
 
 
 def chosen(who: Principal, types: Sequence[str]) -> list[str]:
@@ -43,8 +35,16 @@ def chosen(who: Principal, types: Sequence[str]) -> list[str]:
     return [name for name in event_types() if name not in closed]
 
 
-def require_readable(who: Principal, types: Sequence[str]) -> None:
-    """Of an endpoint that is there: who changes its address has its events. Raises Forbidden."""
-    if who.permissions is not None and chosen(who, types) != list(types):
-        reason = "this webhook sends events that the key may not read; name its event_types"
-        raise Forbidden(reason, field="event_types")
+def require_readable(who: Principal, now: Sequence[str], then: Sequence[str]) -> None:
+    """Of an endpoint that is there: who changes it has its events, those that wait too. A key has to be able to read
+    the types that it is sent `now` and those that it is sent `then`. Raises Forbidden."""
+    if who.permissions is None:
+        return
+    try:
+        whole = chosen(who, now) == list(now)
+    except Forbidden:
+        whole = False
+    if not whole:
+        raise Forbidden("this webhook sends events that the key may not read; a person can change it")
+    if chosen(who, then) != list(then):
+        raise Forbidden("event_types: the key may not read all of them; name those that it may", field="event_types")

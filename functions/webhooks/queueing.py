@@ -14,9 +14,9 @@ from functions.shared.context import Context
 from functions.shared.contracts import DetectionRecorded, now
 from functions.shared.errors import Rejected
 from functions.shared.tables import Webhook
-from functions.webhooks import making, metrics, repository
+from functions.webhooks import key_limits, making, metrics, repository
 from functions.webhooks.payload import Event
-from functions.webhooks.sending import may_see
+from functions.webhooks.sending import asks_for, may_see
 
 log = logs.get("webhooks")
 _TIME: TypeAdapter[datetime] = TypeAdapter(AwareDatetime)
@@ -46,12 +46,14 @@ async def queue(context: Context, event: Event, occurred_at: datetime) -> int:
         pairs = [(hook, user) for hook, user in await repository.listening(session) if wants(hook, event)]
         if not pairs:
             return 0
+        keys = await repository.keys(session, [hook for hook, _ in pairs], now())
         scopes = await repository.scopes(session, {user.id: user for _, user in pairs}.values())
         cameras = await repository.cameras(session, event.cameras)
     groups = {key: camera.group_id for key, camera in cameras.items()}
     kept = [
         hook for hook, user in pairs
         if may_see(Role.of(user.role), scopes[user.id].within(hook.bound_to), event, groups)
+        and key_limits.may_send(hook, keys, event.type)
         and near(hook, event, groups.get(event.camera_id or ""))
     ]  # fmt: skip
     if not kept:
@@ -65,7 +67,7 @@ async def queue(context: Context, event: Event, occurred_at: datetime) -> int:
 
 def wants(hook: Webhook, event: Event) -> bool:
     """Whether the endpoint asked for such events: by type, and of a passage once it has ended, or also before."""
-    if hook.event_types and event.type not in hook.event_types:
+    if not asks_for(hook, event.type):
         return False
     early = event.type == DetectionRecorded.type and event.body.get("final") is not True
     return hook.previews or not early

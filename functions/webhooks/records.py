@@ -9,6 +9,7 @@ from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import new_id, now
 from functions.shared.errors import NotFound
+from functions.shared.event_permissions import may_read
 from functions.shared.outbound import Outbound
 from functions.shared.tables import WebhookAttempt, WebhookDelivery
 from functions.shared.tokens import Principal
@@ -38,11 +39,13 @@ async def list_deliveries(context: Context, who: Principal, webhook_id: str, que
         kept = rows[: query.limit]
         attempts = await repository.attempts(session, [row.id for row in kept])
     more = encode_cursor(kept[-1].id) if len(rows) > query.limit else None
-    return DeliveryPage(items=[_view(row, attempts[row.id]) for row in kept], next_cursor=more)
+    items = [_view(row, attempts[row.id], readable=may_read(who.permissions, row.type)) for row in kept]
+    return DeliveryPage(items=items, next_cursor=more)
 
 
 async def show_delivery(context: Context, who: Principal, webhook_id: str, delivery_id: str) -> DeliveryDetail:
-    """Raises NotFound."""
+    """The body is null, and what the receiver answered is left out, for a key that may not read events of the type.
+    Raises NotFound."""
     row = None
     async with context.db.read() as session:
         await service.existing(session, who, webhook_id)
@@ -51,12 +54,13 @@ async def show_delivery(context: Context, who: Principal, webhook_id: str, deliv
         if row is None:
             raise NotFound("there is no such delivery")
         attempts = (await repository.attempts(session, [row.id]))[row.id]
-    body = None
-    if row.event is not None and not masking.hides(context.settings, who):
+    body, readable = None, may_read(who.permissions, row.type)
+    if row.event is not None and readable and not masking.hides(context.settings, who):
         parcel, _ = await sending.build(context, row)
         body = parcel.body.decode() if isinstance(parcel, Parcel) else None
-    shown = _view(row, attempts)
-    return DeliveryDetail(**shown.model_dump(), attempts=[attempt_view(one) for one in attempts], body=body)
+    shown = _view(row, attempts, readable=readable)
+    views = [attempt_view(one, readable=readable) for one in attempts]
+    return DeliveryDetail(**shown.model_dump(), attempts=views, body=body)
 
 
 async def send_test(context: Context, outbound: Outbound, who: Principal, webhook_id: str) -> DeliveryDetail:
@@ -78,14 +82,16 @@ async def send_test(context: Context, outbound: Outbound, who: Principal, webhoo
     return await show_delivery(context, who, webhook_id, row.id)
 
 
-def _view(row: WebhookDelivery, attempts: list[WebhookAttempt]) -> DeliveryView:
+def _view(row: WebhookDelivery, attempts: list[WebhookAttempt], *, readable: bool) -> DeliveryView:
     return DeliveryView.model_validate(
         {name: getattr(row, name) for name in DeliveryView.model_fields if name != "last"}
         # A camera that its owner may not see any more is not named either.
         | {"camera_id": row.camera_id if row.state != "skipped" else None,
-           "last": attempt_view(attempts[-1]) if attempts else None}
+           "last": attempt_view(attempts[-1], readable=readable) if attempts else None}
     )  # fmt: skip
 
 
-def attempt_view(row: WebhookAttempt) -> AttemptView:
-    return AttemptView.model_validate({name: getattr(row, name) for name in AttemptView.model_fields})
+def attempt_view(row: WebhookAttempt, *, readable: bool) -> AttemptView:
+    """`readable` false: without the answer, since receivers may send back what they were sent."""
+    facts = {name: getattr(row, name) for name in AttemptView.model_fields}
+    return AttemptView.model_validate(facts | ({} if readable else {"answer": ""}))

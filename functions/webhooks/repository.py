@@ -7,12 +7,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, null, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.shared.scope import Scope
-from functions.shared.tables import Camera, Group, User, UserGroup, Webhook, WebhookAttempt, WebhookDelivery
+from functions.shared.tables import (
+    ApiKey,
+    ApiKeyGroup,
+    Camera,
+    Group,
+    User,
+    UserGroup,
+    Webhook,
+    WebhookAttempt,
+    WebhookDelivery,
+)
 
 # The type of a test event, which is sent once while somebody waits for it.
 TEST = "gtv.webhook.test.v1"
@@ -34,6 +44,14 @@ class Filters:
     types: tuple[str, ...] = ()
     start: datetime | None = None
     end: datetime | None = None
+
+
+@dataclass(frozen=True)
+class KeyNow:
+    """A key that holds: its permissions and groups (None: all that its account sees) as they are now."""
+
+    permissions: frozenset[str]
+    groups: frozenset[str] | None
 
 
 async def webhooks(session: AsyncSession, owner_id: str | None, behind: str | None, limit: int) -> list[Owned]:
@@ -112,6 +130,37 @@ async def scopes(session: AsyncSession, users: Iterable[User]) -> dict[str, Scop
         for user_id, group_id in await session.execute(asked):
             groups[user_id].add(group_id)
     return {user.id: Scope(None if user.all_groups else frozenset(groups[user.id])) for user in everybody}
+
+
+async def keyed(session: AsyncSession) -> list[Webhook]:
+    """The enabled endpoints that answer to an API key."""
+    return list(await session.scalars(select(Webhook).where(Webhook.enabled.is_(True), Webhook.key_id.is_not(None))))
+
+
+async def keys(session: AsyncSession, hooks: Iterable[Webhook], at: datetime) -> dict[str, KeyNow]:
+    """The keys that endpoints answer to and that hold at a time, by id."""
+    ids = sorted({hook.key_id for hook in hooks if hook.key_id is not None})
+    if not ids:
+        return {}
+    asked = (
+        select(ApiKey)
+        .join(User, User.id == ApiKey.user_id)
+        .where(ApiKey.id.in_(ids), ApiKey.revoked_at.is_(None), ApiKey.expires_at > at, User.disabled.is_(False))
+    )
+    rows = list(await session.scalars(asked))
+    groups: dict[str, set[str]] = {row.id: set() for row in rows}
+    given = select(ApiKeyGroup.key_id, ApiKeyGroup.group_id).where(ApiKeyGroup.key_id.in_(groups))
+    for key_id, group_id in await session.execute(given):
+        groups[key_id].add(group_id)
+    return {
+        row.id: KeyNow(frozenset(row.permissions), None if row.all_groups else frozenset(groups[row.id]))
+        for row in rows
+    }
+
+
+async def has_groups(session: AsyncSession, key_id: str) -> bool:
+    """Whether an API key is for some groups and not for all that its account sees."""
+    return not await session.scalar(select(ApiKey.all_groups).where(ApiKey.id == key_id))
 
 
 async def cameras(session: AsyncSession, ids: Iterable[str]) -> dict[str, Camera]:
@@ -252,3 +301,27 @@ def by_span(start: datetime, end: datetime, states: Sequence[str]) -> ColumnElem
     """Tests are left out: nobody wants those of a month again."""
     within = and_(WebhookDelivery.occurred_at >= start, WebhookDelivery.occurred_at < end)
     return and_(within, WebhookDelivery.state.in_(states), WebhookDelivery.type != TEST)
+
+
+def of_types(wanted: Sequence[str], hidden: Sequence[str]) -> ColumnElement[bool]:
+    """Those of the types that are `wanted` (none: all; tests always) and begin with nothing that is `hidden`."""
+    asked_for = WebhookDelivery.type.in_([*wanted, TEST]) if wanted else true()
+    return and_(asked_for, *(~WebhookDelivery.type.startswith(begin, autoescape=True) for begin in hidden))
+
+
+async def drop_waiting(session: AsyncSession, webhook_id: str, hidden: Sequence[str]) -> None:
+    """Skip what waits of types that begin with any of `hidden`; its data goes."""
+    if hidden:
+        await skip_waiting(session, webhook_id, "not_readable", ~of_types((), hidden))
+
+
+async def skip_waiting(
+    session: AsyncSession, webhook_id: str, reason: str, which: ColumnElement[bool] | None = None
+) -> int:  # fmt: skip
+    """Skip what waits (`which` of it; None: all), also what is in hand; its data goes. How many deliveries."""
+    waits = update(WebhookDelivery).where(
+        WebhookDelivery.webhook_id == webhook_id, WebhookDelivery.state == "pending",
+        true() if which is None else which,
+    )  # fmt: skip
+    values = {"state": "skipped", "reason": reason, "next_at": None, "claim": None, "event": null()}
+    return int(getattr(await session.execute(waits.values(**values)), "rowcount", 0))

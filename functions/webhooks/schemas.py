@@ -22,7 +22,7 @@ from functions.webhooks.payload import event_types
 ID = r"^[0-9a-f]{32}$"
 MAX_LISTED = 200
 State = Literal["ok", "failing", "disabled"]
-Reason = Literal["user", "gone", "failing"]
+Reason = Literal["user", "gone", "failing", "key_over", "key_narrowed"]
 DeliveryState = Literal["pending", "delivered", "dead", "skipped"]
 Payload = Literal["full", "thin"]
 
@@ -139,11 +139,18 @@ class WebhookView(BaseModel):
     bound_to: list[str] | None = Field(
         description="made by an API key for these groups: nothing of others is sent; null: whatever its owner may see"
     )
+    key_id: str | None = Field(
+        description="API key that it answers to, since it made it or gave it its address: only what the key may read "
+        "is sent, while the key holds; null: a person's"
+    )
     previews: bool
     payload: Payload
     enabled: bool
     state: State
-    disabled_reason: Reason | None = Field(description="gone: the receiver answered 410; failing: for too long")
+    disabled_reason: Reason | None = Field(
+        description="gone: the receiver answered 410; failing: for too long; key_over: the API key that it answers to "
+        "was revoked or has expired; key_narrowed: that key lost a permission or a group"
+    )
     disabled_at: datetime | None
     failing_since: datetime | None
     failures: int = Field(description="failed attempts since the last that succeeded")
@@ -222,7 +229,9 @@ class DeliveryView(BaseModel):
 
 class DeliveryDetail(DeliveryView):
     attempts: list[AttemptView] = Field(description="in order of time")
-    body: str | None = Field(description="what an attempt would send now; null where plates are masked for you")
+    body: str | None = Field(
+        description="what an attempt would send now; null where plates are masked for you, or a key may not read it"
+    )
 
 
 class DeliveryPage(BaseModel):
@@ -242,7 +251,8 @@ class DeliveryQuery(BaseModel):
 
 
 class ReplayRequest(BaseModel):
-    """Deliveries by id, or those whose event happened in a span of time."""
+    """Deliveries by id, or those whose event happened in a span of time. Those of types that the webhook asks for no
+    more are passed over, and for an API key those of types that it may not read."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -284,7 +294,7 @@ class ReplayRequest(BaseModel):
 
 
 class Replayed(BaseModel):
-    replayed: int
+    replayed: int = Field(description="deliveries that are sent again; those that were passed over do not count")
 
 
 def encode_cursor(last_id: str) -> str:

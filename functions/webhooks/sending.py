@@ -5,25 +5,23 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
-from functions.shared import audit, logs, masking, signatures
+from functions.shared import logs, masking, signatures
 from functions.shared.access import Role
-from functions.shared.audit import Act
 from functions.shared.context import Context
-from functions.shared.contracts import WebhookDisabled, now
+from functions.shared.contracts import now
 from functions.shared.errors import Unavailable
 from functions.shared.outbound import USER_AGENT, Answer, Failure, Outbound
-from functions.shared.outbox import enqueue
 from functions.shared.scope import Scope
 from functions.shared.tables import Webhook, WebhookDelivery
 from functions.shared.tokens import Principal
-from functions.webhooks import making, metrics, payload, policy, repository
+from functions.webhooks import disabling, key_limits, making, metrics, payload, policy, repository
 from functions.webhooks.payload import Event, View
 
 log = logs.get("webhooks")
 OUT_OF_SCOPE, NO_OWNER, NO_ENDPOINT = "out_of_scope", "owner_disabled", "webhook_gone"
+NOT_WANTED, NOT_READABLE = "not_wanted", "not_readable"
 
 
 @dataclass(frozen=True)
@@ -52,6 +50,11 @@ def may_see(role: Role, scope: Scope, event: Event, groups: Mapping[str, str | N
     return scope.everything or all(one in groups and scope.holds(groups[one]) for one in event.cameras)
 
 
+def asks_for(hook: Webhook, event_type: str) -> bool:
+    """Whether events of a type are among those that an endpoint is sent as it is now; a test always is."""
+    return not hook.event_types or event_type in hook.event_types or event_type == payload.TEST
+
+
 async def build(context: Context, row: WebhookDelivery) -> tuple[Parcel | Skip, Webhook | None]:
     """Look up owner, scope and camera as they are now, and build what is to be sent."""
     event = making.event_of(row)
@@ -60,6 +63,11 @@ async def build(context: Context, row: WebhookDelivery) -> tuple[Parcel | Skip, 
         if found is None:
             return Skip(NO_ENDPOINT), None
         hook = found.webhook
+        if not asks_for(hook, event.type):
+            return Skip(NOT_WANTED), hook
+        keys = await repository.keys(session, [hook], now())
+        if not key_limits.may_send(hook, keys, event.type):
+            return Skip(key_limits.end_of(hook, keys) or NOT_READABLE), hook
         user = await repository.user(session, hook.owner_id)
         if user is None or user.disabled:
             return Skip(NO_OWNER), hook
@@ -137,7 +145,7 @@ async def settle(context: Context, row: WebhookDelivery, answer: Answer, started
             hook.last_success_at, hook.failing_since, hook.failures, hook.hold_until = at, None, 0, None
         elif not once:
             _count_failure(context, hook, outcome)
-            await _disable(context, session, hook, gone=outcome.gone)
+            await disabling.after_failure(context, session, hook, gone=outcome.gone)
     label = {"delivered": "delivered", "dead": "dead"}.get(outcome.state, "failed")
     metrics.DELIVERIES.labels(label).inc()
     if not answer.ok:
@@ -159,23 +167,3 @@ def _count_failure(context: Context, hook: Webhook, outcome: policy.Verdict) -> 
     hook.failing_since = hook.failing_since or now()
     if outcome.hold_until is not None:
         hook.hold_until = outcome.hold_until
-
-
-async def _disable(context: Context, session: Any, hook: Webhook, *, gone: bool) -> None:
-    """Disable an endpoint that is gone, or has failed without a break for too long; and tell."""
-    longest = timedelta(hours=context.settings.webhook_disable_after_h)
-    failing = hook.failing_since is not None and now() - hook.failing_since >= longest
-    if not hook.enabled or not (gone or failing):
-        return
-    reason = "gone" if gone else "failing"
-    hook.enabled, hook.disabled_reason, hook.disabled_at = False, reason, now()
-    hook.revision, hook.updated_at = hook.revision + 1, now()
-    message = WebhookDisabled(
-        webhook_id=hook.id, name=hook.name, owner_id=hook.owner_id, reason="gone" if gone else "failing",
-        failing_since=hook.failing_since,
-    )  # fmt: skip
-    enqueue(session, message)
-    act = Act("webhooks.disable", hook.id, details={"name": hook.name, "reason": reason})
-    await audit.record(context.vault, session, "webhooks", act)
-    metrics.DISABLED.labels(reason).inc()
-    log.error("webhook_disabled", webhook_id=hook.id, name=hook.name, reason=reason)

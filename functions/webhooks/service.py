@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+from sqlalchemy import and_
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.shared import audit, logs, signatures
@@ -15,6 +16,7 @@ from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import now
 from functions.shared.errors import Conflict, InvalidInput, NotFound
+from functions.shared.event_permissions import hidden
 from functions.shared.outbound import Outbound, parse_url
 from functions.shared.revisions import require_revision
 from functions.shared.tables import Webhook
@@ -47,13 +49,12 @@ def owner_filter(who: Principal) -> str | None:
 
 
 async def bound_of(session: AsyncSession, who: Principal) -> frozenset[str] | None:
-    """The groups of an API key that sees fewer than its account; None for a person, and for any other key. What such a
-    key makes is bound to its groups, and of its account's endpoints it sees none that sends more."""
-    if who.key_id is None or who.scope.groups is None:
+    """The groups of an API key that is for some; None for a person, and for a key that sees what its account does.
+    What such a key makes is bound to its groups, also where its account has no others: it may get more. Of its
+    account's endpoints it sees none that sends more."""
+    if who.key_id is None or who.scope.groups is None or not await repository.has_groups(session, who.key_id):
         return None
-    user = await repository.user(session, who.user_id)
-    own = (await repository.scopes(session, [user]))[who.user_id] if user is not None else None
-    return None if own == who.scope else who.scope.groups
+    return who.scope.groups
 
 
 def _is_within(row: Webhook, bound: frozenset[str] | None) -> bool:
@@ -87,7 +88,7 @@ async def create(
         raise Conflict(f"an account has at the most {MAX_OF_ONE} webhooks; remove one first")
     await require_seen(session, who, given.camera_ids, given.group_ids)
     given = given.model_copy(update={"event_types": permitted.chosen(who, given.event_types)})
-    row = making.endpoint(context.vault, who.user_id, given, secret, await bound_of(session, who))
+    row = making.endpoint(context.vault, who, given, secret, await bound_of(session, who))
     session.add(row)
     await session.flush()
     await audit.record(context.vault, session, who, Act("webhooks.create", row.id, details=_facts(context, row)))
@@ -104,10 +105,14 @@ async def update(
         found = await existing(session, who, webhook_id, lock=True)
         row = found.webhook
         require_revision(row, seen, "webhook")
-        permitted.require_readable(who, given.get("event_types", row.event_types))
+        permitted.require_readable(who, row.event_types, given.get("event_types", row.event_types))
         await require_seen(session, who, given.get("camera_ids", []), given.get("group_ids", []))
+        if _takes_over(context, row, who, given):
+            row.key_id = who.key_id
         if (url := given.pop("url", None)) is not None:
             row.url_encrypted = context.vault.encrypt(str(parse_url(url)))
+            # What was queued while other types were asked for does not go to the new address.
+            await repository.drop_waiting(session, row.id, hidden(who.permissions))
         if (enabled := given.pop("enabled", None)) is not None:
             making.switch(row, enabled)
         for name, value in given.items():
@@ -118,6 +123,15 @@ async def update(
         await audit.record(context.vault, session, who, Act("webhooks.update", row.id, details=details))
     log.info("webhook_updated", webhook_id=webhook_id, fields=sorted(change.model_fields_set))
     return answer
+
+
+def _takes_over(context: Context, row: Webhook, who: Principal, given: Mapping[str, Any]) -> bool:
+    """Whether an endpoint answers to who makes this change: to who gives it another address, and one that a key made
+    also to who enables it, or to another key that gives it other types."""
+    moved = "url" in given and str(parse_url(given["url"])) != context.vault.decrypt(row.url_encrypted)
+    woken = given.get("enabled") is True and not row.enabled
+    retyped = who.key_id is not None and given.get("event_types", row.event_types) != row.event_types
+    return moved or (row.key_id is not None and (woken or retyped))
 
 
 async def remove(context: Context, who: Principal, webhook_id: str, seen: int | None) -> None:
@@ -150,7 +164,8 @@ async def rotate(
 
 
 async def replay(context: Context, who: Principal, webhook_id: str, asked: ReplayRequest) -> Replayed:
-    """Queue deliveries anew, under their old ids. Raises NotFound, Conflict (the endpoint is disabled)."""
+    """Queue deliveries anew, under their old ids; those of types that the endpoint asks for no more, or that a key may
+    not read, are passed over. Raises NotFound, Conflict (the endpoint is disabled)."""
     if asked.delivery_ids is not None:
         which = repository.by_ids(asked.delivery_ids)
     else:
@@ -159,13 +174,14 @@ async def replay(context: Context, who: Principal, webhook_id: str, asked: Repla
         row = (await existing(session, who, webhook_id)).webhook
         if not row.enabled:
             raise Conflict("the webhook is disabled; enable it first, else nothing would be sent")
-        number = await repository.replay(session, webhook_id, which, now())
+        sendable = repository.of_types(row.event_types, hidden(who.permissions))
+        number = await repository.replay(session, webhook_id, and_(which, sendable), now())
         details = asked.model_dump(mode="json", exclude_none=True) | {"name": row.name, "replayed": number}
         await audit.record(context.vault, session, who, Act("webhooks.replay", webhook_id, details=details))
     return Replayed(replayed=number)
 
 
-async def rotate_keys(context: Context) -> int:
+async def rotate_keys(context: Context, who: Principal) -> int:
     """Encrypt every address and secret anew under the first of GTV_FERNET_KEYS; how many endpoints."""
     async with context.db.transaction() as session:
         rows = await repository.every_webhook(session)
@@ -174,6 +190,8 @@ async def rotate_keys(context: Context) -> int:
             row.secret_encrypted = context.vault.rotate(row.secret_encrypted)
             if row.previous_secret_encrypted is not None:
                 row.previous_secret_encrypted = context.vault.rotate(row.previous_secret_encrypted)
+        await audit.record(context.vault, session, who, Act("webhooks.rotate_keys", details={"webhooks": len(rows)}))
+    log.info("webhook_keys_rotated", count=len(rows))
     return len(rows)
 
 
@@ -232,6 +250,6 @@ def _facts(context: Context, row: Webhook) -> dict[str, Any]:
     url = parse_url(context.vault.decrypt(row.url_encrypted))
     return {
         "name": row.name, "host": f"{url.scheme}://{url.netloc.decode('ascii')}", "event_types": row.event_types,
-        "camera_ids": row.camera_ids, "group_ids": row.group_ids, "bound_to": row.bound_to,
+        "camera_ids": row.camera_ids, "group_ids": row.group_ids, "bound_to": row.bound_to, "key_id": row.key_id,
         "previews": row.previews, "payload": row.payload, "enabled": row.enabled,
     }  # fmt: skip

@@ -21,7 +21,7 @@ from functions.shared.errors import BusUnavailable, GTVisionError
 from functions.shared.outbound import Limits, Outbound
 from functions.shared.tables import WebhookDelivery
 from functions.shared.tasks import end
-from functions.webhooks import metrics, queueing, repository, sending
+from functions.webhooks import disabling, metrics, queueing, repository, sending
 
 log = logs.get("webhooks")
 DURABLE = "webhooks"
@@ -162,12 +162,14 @@ class Worker:
         await bus.consume(DURABLE, handle, concurrency=IN_HAND, stop=self._stop)
 
     async def _keep(self) -> None:
-        """Count what waits, let out what endpoints' ends have to tell, and delete what is past its time."""
+        """Count what waits, disable what outlived its key, let out what endpoints' ends have to tell, and delete what
+        is past its time."""
         loop = asyncio.get_running_loop()
         forget_at = loop.time()
         while not self._stop.is_set():
             with contextlib.suppress(BusUnavailable):
                 await self._context.relay()
+            await disabling.with_their_keys(self._context)
             await self._count()
             if loop.time() >= forget_at:
                 await self._forget()

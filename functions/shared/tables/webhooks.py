@@ -15,9 +15,11 @@ class Webhook(Table):
     """An endpoint of an integrator. Empty filters let everything through that the owner may see.
 
     Address and secrets are Fernet tokens: an address may hold a token of the receiver's. `previous_secret` signs too
-    until `previous_until`. `disabled_reason`: user, gone (the receiver answered 410) or failing. No event is sent
+    until `previous_until`. `disabled_reason`: user, gone (the receiver answered 410), failing, key_over (revoked, or
+    expired) or key_narrowed (it lost a permission or a group). `key_id`: the API key that it answers to, which may be
+    there no more; null of one that a person made. No event is sent
     before `hold_until`, which a receiver asked for by Retry-After. `bound_to`: the groups of the API key that made it,
-    where those were fewer than its owner's; nothing of other groups is sent.
+    where it is for some; nothing of other groups is sent.
     """
 
     __tablename__ = "webhooks"
@@ -31,6 +33,7 @@ class Webhook(Table):
     camera_ids: Mapped[list[Any]]
     group_ids: Mapped[list[Any]]
     bound_to: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True))
+    key_id: Mapped[str | None] = mapped_column(String(32))
     previews: Mapped[bool] = mapped_column(Boolean, default=False)
     payload: Mapped[str] = mapped_column(String(8), default="full")
     secret_encrypted: Mapped[str] = mapped_column(Text)

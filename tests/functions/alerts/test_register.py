@@ -83,6 +83,9 @@ async def test_a_hook_goes_in_and_never_comes_out(served: Served) -> None:
     assert (await served.client.get(f"{URL}/{made['id']}")).json()["hook_host"] == "127.0.0.1"
     rotated = await served.client.post(f"{URL}/keys/rotate")
     assert rotated.json() == {"encrypted": 1}
+    async with served.context.db.read() as session:
+        (act,) = await session.scalars(select(AuditRow).where(AuditRow.action == "hotlists.rotate_keys"))
+    assert (act.actor, act.details) == ("admin", {"hooks": 1})
     gone = await served.client.patch(f"{URL}/{made['id']}", json={"hook": None})
     assert gone.json()["hook_host"] is None
 

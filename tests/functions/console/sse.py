@@ -61,10 +61,11 @@ class Reader:
 
 @asynccontextmanager
 async def following(
-    url: str, cookies: dict[str, str], *, last_event_id: str | None = None, query: str = ""
+    url: str, cookies: dict[str, str], *, last_event_id: str | None = None, query: str = "", key: str | None = None
 ) -> AsyncIterator[Reader]:
-    """Follow the feed until the block ends."""
+    """Follow the feed until the block ends, by cookies or an API key."""
     headers = {"Last-Event-ID": last_event_id} if last_event_id is not None else {}
+    headers |= {"Authorization": f"Bearer {key}"} if key is not None else {}
     reader = Reader()
     async with (
         httpx.AsyncClient(base_url=url, cookies=cookies, timeout=None) as client,

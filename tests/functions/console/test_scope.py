@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import httpx
 import pytest
 
 from functions.console import feed, reader
-from functions.shared.contracts import CameraChanged, CameraState, CameraStatusChanged, now
+from functions.shared.access import PERMISSIONS, Role
+from functions.shared.contracts import (
+    AlertRaised,
+    CameraChanged,
+    CameraState,
+    CameraStatus,
+    CameraStatusChanged,
+    new_id,
+    now,
+)
 from functions.shared.tables import Camera, Group
 from tests.functions.console.sse import Reader, following
 from tests.functions.console.stack import PASSWORD, Stack, running
+from tests.functions.signing import add_user, api_key
 
 
 @pytest.fixture(autouse=True)
@@ -105,6 +116,48 @@ async def test_an_open_feed_ends_with_the_right_to_it(stack: Stack, how: str) ->
                     await patch(admin, "otto", {"disabled": True})
             async with asyncio.timeout(10):
                 await found.ended.wait()
+
+
+@pytest.mark.parametrize(
+    ("permissions", "names"),
+    [
+        (["detections:read"], {"detection"}),
+        (["detections:read", "alerts:read"], {"detection", "alert"}),
+        (["detections:read", "cameras:read"], {"detection", "camera-status", "camera-changed"}),
+        (PERMISSIONS, {"detection", "alert", "camera-status", "camera-changed"}),
+    ],
+)
+async def test_the_feed_of_a_key_holds_what_it_may_read(
+    stack: Stack, permissions: Sequence[str], names: set[str]
+) -> None:
+    """Live, and what it missed."""
+    user = await add_user(stack.context, "radares", Role.ADMIN)
+    key = await api_key(stack.context, user, permissions)
+
+    async def happen(mark: str) -> None:
+        await stack.publish(CameraChanged(camera_id="gate-1", change="updated", name="Gate", revision=2))
+        status = CameraStatus(camera_id="gate-1", state=CameraState.ONLINE, since=now(), updated_at=now())
+        await stack.publish(CameraStatusChanged(camera_id="gate-1", previous=None, status=status))
+        told = {"alert_id": new_id(), "hotlist_id": "0" * 32, "list_name": "Stolen", "detection_id": new_id()}
+        await stack.publish(
+            AlertRaised(
+                camera_id="gate-1", kind="watch", priority=1, plate="ABC1D23", seen_at=now(), raised_at=now(), **told
+            )
+        )  # fmt: skip
+        await stack.passage("gate-1", f"END{mark}")
+
+    async with following(stack.url, {}, key=key) as found, following(stack.url, await stack.cookies()) as person:
+        await happen("1A11")
+        await person.until(4)
+        await found.until(len(names))
+        assert found.events[-1].data["plate"] == "END1A11"
+    assert {event.name for event in found.events} == names
+    assert {event.name for event in person.events} == {"detection", "alert", "camera-status", "camera-changed"}
+    async with following(stack.url, {}, key=key, last_event_id="0") as again:
+        await again.until(len(names))
+        await happen("2B22")
+        await again.until(2 * len(names))
+    assert {event.name for event in again.events} == names
 
 
 async def test_the_status_counts_the_cameras_that_its_reader_sees(stack: Stack) -> None:
