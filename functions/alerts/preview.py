@@ -25,7 +25,7 @@ from functions.shared import audit, masking
 from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import now
-from functions.shared.errors import Conflict, InvalidInput
+from functions.shared.errors import Conflict, Forbidden, InvalidInput
 from functions.shared.plates import CONFUSABLE, STRANGER, twins
 from functions.shared.tables import CLONED_LIST
 from functions.shared.tokens import Principal
@@ -71,7 +71,8 @@ class _Search:
 
 
 async def preview_rule(context: Context, who: Principal, given: RulePreview) -> PreviewAnswer:
-    """What a list that is not there yet would have been told of. Raises InvalidInput."""
+    """What a list that is not there yet would have been told of. Raises InvalidInput, Forbidden (patterns, for roles
+    that see plates masked)."""
     if given.group_ids is None and not who.scope.everything:
         raise InvalidInput("group_ids: name groups of yours; null means every camera", field="group_ids")
     priority = PRIORITIES[given.priority] if isinstance(given.priority, str) else given.priority
@@ -82,6 +83,8 @@ async def preview_rule(context: Context, who: Principal, given: RulePreview) -> 
         directions=frozenset(given.directions), tolerances={int(key): far for key, far in given.tolerances.items()},
     )  # fmt: skip
     wanted = [checked(item) for item in given.entries]
+    if any(item["match"] != "exact" for item in wanted):
+        _require_unmasked(context, who)
     stored = [
         Stored(str(index), item["pattern"], item["match"], item["tolerance"], None, False, 1)
         for index, item in enumerate(wanted)
@@ -91,19 +94,28 @@ async def preview_rule(context: Context, who: Principal, given: RulePreview) -> 
 
 
 async def preview_hotlist(context: Context, who: Principal, hotlist_id: str, query: PreviewQuery) -> PreviewAnswer:
-    """What a list as it is now would have been told of, had it been there. Raises NotFound, Conflict (no entries)."""
+    """What a list as it is now would have been told of, had it been there. Raises NotFound, Conflict (no entries),
+    Forbidden (patterns, for roles that see plates masked)."""
     async with context.db.read() as session:
         row = await service.existing(session, who, hotlist_id)
         if row.kind == CLONED_LIST:
             raise Conflict("this list has no entries: its plates are found by themselves")
         groups = (await repository.groups_of(session, [row.id]))[row.id]
         found = await repository.patterns_of(session, row.id, ("wildcard", "fuzzy"), _MOST_PATTERNS)
+    if found:
+        _require_unmasked(context, who)
     rule = rule_of(row, groups)
     # The validity of list and entries is about what comes; a preview asks about what has been.
     stored = [Stored(item.id, item.pattern, item.match, item.tolerance, None, False, 1) for item in found]
     past = replace(rule, enabled=True, valid_from=None, valid_until=None)
     patterns = [entry_of(past, item) for item in stored]
     return await _preview(context, who, past, patterns, query, row.id)
+
+
+def _require_unmasked(context: Context, who: Principal) -> None:
+    """Raises Forbidden: by pattern after pattern a role that sees plates masked could tell each of them."""
+    if masking.hides(context.settings, who):
+        raise Forbidden("plates are masked for your role: only whole plates can be previewed", role=who.role.value)
 
 
 async def _preview(

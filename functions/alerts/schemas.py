@@ -88,6 +88,7 @@ Mails = Annotated[
     list[Annotated[str, Field(json_schema_extra=_MAILBOX), AfterValidator(_mail)]], Field(max_length=50),
     AfterValidator(_once),
 ]  # fmt: skip
+HEX_ID = r"^[0-9a-f]{32}$"
 HotlistId = Annotated[str, Field(pattern=r"^([0-9a-f]{32}|cloned)$")]
 
 

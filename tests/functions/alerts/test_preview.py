@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from functions.alerts import repository_preview
+from functions.shared.access import Role
 from functions.shared.contracts import now
 from functions.shared.scope import EVERYTHING
 from tests.functions.alerts.conftest import add, detection, make_list, sign_in
@@ -93,6 +94,24 @@ async def test_it_says_when_it_did_not_look_at_all(served: Served, monkeypatch: 
     assert (found["complete"], found["looked_at"]) == (False, 2)
     monkeypatch.setattr(preview, "BUDGET_S", -1.0)
     assert (await asked(served, entries=[{"pattern": "ABC1D23"}]))["complete"] is False
+
+
+async def test_a_masked_role_previews_whole_plates_alone(served: Served) -> None:
+    await past(served)
+    drafts = [await make_list(served, {"pattern": "ABC1*"}), await make_list(served, "ABC1D23")]
+    headers = await sign_in(served, "olga", "operator")
+    served.context.settings = served.context.settings.model_copy(update={"mask_plates_for": (Role.OPERATOR,)})
+    patterns: list[dict[str, Any]] = [
+        {"pattern": "ABC1D2?"},
+        {"pattern": "ABC1D23", "match": "fuzzy", "tolerance": 2.0},
+    ]
+    for entry in patterns:
+        body = {"entries": [{"pattern": "ABC1D23"}, entry]}
+        assert (await served.client.post(URL, json=body, headers=headers)).status_code == 403
+    found = await asked(served, headers, entries=[{"pattern": "ABC1D23"}])
+    assert (found["count"], {item["plate"] for item in found["items"]}) == (2, {"AB*****"})
+    answers = [await served.client.post(f"/api/hotlists/{made['id']}/preview", headers=headers) for made in drafts]
+    assert [answer.status_code for answer in answers] == [403, 200]
 
 
 async def test_a_reason_is_asked_where_searches_need_one(served: Served) -> None:
