@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
-from typing import Any
+from typing import Any, NamedTuple
 
 from functions.shared.config import FunctionSettings
 from functions.shared.contracts import now
@@ -28,22 +28,33 @@ def severity(priority: int) -> str:
     return "critical" if priority >= 80 else "error" if priority >= 60 else "warning" if priority >= 30 else "info"
 
 
-def facts(settings: FunctionSettings, alert: Alert, event: str, camera: str | None) -> dict[str, Any]:
+class Place(NamedTuple):
+    """Where an alert is, for who is told of it: the camera's name, and whether they may know of the other place of a
+    cloned plate, which distance and speed give away."""
+
+    camera: str | None
+    both: bool = True
+
+
+def facts(settings: FunctionSettings, alert: Alert, event: str, place: Place) -> dict[str, Any]:
     """The fields of `hooks.FIELDS`."""
     base = settings.public_url.rstrip("/")
     return {
         "event": event, "alert_id": alert.id, "kind": alert.kind, "list": alert.list_name, "reason": alert.reason,
         "priority": alert.priority, "severity": severity(alert.priority), "plate": alert.plate,
-        "camera_id": alert.camera_id, "camera": camera or alert.camera_id, "seen_at": alert.seen_at.isoformat(),
+        "camera_id": alert.camera_id, "camera": place.camera or alert.camera_id, "seen_at": alert.seen_at.isoformat(),
         "raised_at": alert.raised_at.isoformat(), "url": f"{base}/#/alerts?id={alert.id}",
-        "snapshot_url": f"{base}/api/detections/{alert.detection_id}/snapshot.jpg", "detail": _detail(alert),
+        "snapshot_url": f"{base}/api/detections/{alert.detection_id}/snapshot.jpg",
+        "detail": _detail(alert, both=place.both),
     }  # fmt: skip
 
 
-def _detail(alert: Alert) -> str:
+def _detail(alert: Alert, *, both: bool) -> str:
     if alert.withdrawn_reason:
         return alert.withdrawn_reason
     found = alert.details.get("cloned")
+    if found and not both:
+        return ""
     if found:
         return f"{found['km']} km in {found['seconds']:.0f} s ({found['kmh']} km/h)"
     entry = alert.entry or {}
@@ -53,9 +64,9 @@ def _detail(alert: Alert) -> str:
     return f"{entry['match']} {entry['pattern']} (distance {entry['distance']:g}{twin})"
 
 
-def mail(settings: FunctionSettings, alert: Alert, event: str, camera: str | None, to: str, name: str) -> EmailMessage:
+def mail(settings: FunctionSettings, alert: Alert, event: str, place: Place, to: str, name: str) -> EmailMessage:
     """`name`: of the notification; the mail's id is made of it, so that one sent twice is seen to be the same."""
-    title, kind, known = _TITLES[event], _KINDS[alert.kind], facts(settings, alert, event, camera)
+    title, kind, known = _TITLES[event], _KINDS[alert.kind], facts(settings, alert, event, place)
     seen = alert.seen_at.astimezone(settings.zone).strftime("%d/%m/%Y %H:%M:%S %Z")
     message = EmailMessage()
     message["From"], message["To"] = settings.smtp_from, to

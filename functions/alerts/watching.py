@@ -136,7 +136,8 @@ class Watch:
         ):
             return
         assert row.plate is not None
-        found = [place for each in await rows.neighbours(session, row, self._window) if (place := sighting_of(each))]
+        around = [each for each in await rows.neighbours(session, row, self._window) if rule.counts_at(each.group_id)]
+        found = [place for each in around if (place := sighting_of(each))]
         far = [other for other in found if cloned.impossible(here, other, self._limits)]
         if not far:
             return
