@@ -31,7 +31,7 @@ def _not_empty(text: str) -> str:
 
 
 def _mail(text: str) -> str:
-    if len(text) > 254 or not _MAIL.match(text):
+    if len(text) > 254 or not _MAIL.fullmatch(text):
         raise ValueError("is no e-mail address")
     return text
 

@@ -64,13 +64,19 @@ def _detail(alert: Alert, *, both: bool) -> str:
     return f"{entry['match']} {entry['pattern']} (distance {entry['distance']:g}{twin})"
 
 
+def _line(value: object) -> str:
+    """One line, whatever stands in it: a name that breaks a header would have every mail of its alerts fail, and one
+    that breaks a line of the text could make lines of its own."""
+    return " ".join(str(value).split())
+
+
 def mail(settings: FunctionSettings, alert: Alert, event: str, place: Place, to: str, name: str) -> EmailMessage:
     """`name`: of the notification; the mail's id is made of it, so that one sent twice is seen to be the same."""
     title, kind, known = _TITLES[event], _KINDS[alert.kind], facts(settings, alert, event, place)
     seen = alert.seen_at.astimezone(settings.zone).strftime("%d/%m/%Y %H:%M:%S %Z")
     message = EmailMessage()
     message["From"], message["To"] = settings.smtp_from, to
-    message["Subject"] = f"{title[0]}: {alert.plate} - {alert.list_name} - {known['camera']}"
+    message["Subject"] = _line(f"{title[0]}: {alert.plate} - {alert.list_name} - {known['camera']}")
     message["Date"] = format_datetime(now())
     domain = make_msgid(domain=settings.smtp_from.rpartition("@")[2].strip("> ") or "gt-vision").rpartition("@")[2]
     message["Message-ID"] = f"<{name}@{domain}"
@@ -86,5 +92,5 @@ def mail(settings: FunctionSettings, alert: Alert, event: str, place: Place, to:
         lines.append(("Atenção / Note", "leitura incerta: confira a imagem / uncertain reading: look at the picture"))
     if settings.public_url:
         lines += [("Abrir / Open", known["url"]), ("Imagem / Picture", known["snapshot_url"])]
-    message.set_content("".join(f"{label}: {value}\n" for label, value in lines))
+    message.set_content("".join(f"{label}: {_line(value)}\n" for label, value in lines))
     return message

@@ -47,6 +47,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"priority": 101}, "priority"), ({"priority": "urgent"}, "priority"), ({"name": "  "}, "name"),
     ({"group_ids": []}, "group_ids"), ({"group_ids": ["nowhere"]}, "group_ids"), ({"emails": ["x"]}, "emails"),
     ({"emails": ["a@b.example\nBcc: c@d.example"]}, "emails"), ({"name": "a\nb"}, "name"),
+    ({"name": "a\u2028b"}, "name"), ({"reason": "a\u2029b"}, "reason"), ({"owner": "a\x85b"}, "owner"),
+    ({"emails": ["a@b.example\n"]}, "emails"), ({"name": "a\x1eb"}, "name"),
     ({"hours": [{"days": [], "start": "22:00", "end": "06:00"}]}, "days"),
     ({"hours": [{"days": ["mon"], "start": "24:00", "end": "06:00"}]}, "start"),
     ({"valid_from": "2027-01-01T00:00:00Z", "valid_until": "2026-01-01T00:00:00Z"}, "valid_until"),
