@@ -44,6 +44,8 @@ COLUMNS = ("plate", "match", "tolerance", "note", "valid_until")
 _NAMES = {"placa": "plate", "pattern": "plate", "reason": "note", "motivo": "note", "nota": "note"}
 MAX_LINES, MAX_ENTRIES, MAX_FAULTS = 300_000, 1_000_000, 200
 _PAGE = 2000
+# A cell that begins so a spreadsheet would run as a formula, or take off the apostrophe of one that is text.
+_RUNS = ("=", "+", "-", "@", "'")
 
 
 def checked(given: EntryIn) -> dict[str, Any]:
@@ -286,6 +288,8 @@ def _header(cells: list[str]) -> list[str]:
 def _read_line(sheet: Sheet, line: int, cells: dict[str, str]) -> None:
     given = {name: cell.strip() for name, cell in cells.items() if cell.strip()}
     given["pattern"] = given.pop("plate", "")
+    if "note" in given and given["note"][:1] == "'" and given["note"][1:].startswith(_RUNS):
+        given["note"] = given["note"][1:]
     try:
         wanted = checked(EntryIn.model_validate(given))
     except ValidationError as error:
@@ -337,8 +341,7 @@ def _lines(page: list[HotlistEntry], hidden: bool) -> Iterator[str]:
     for row in page:
         until = row.valid_until.isoformat() if row.valid_until else ""
         plate = masking.masked(row.pattern) if hidden else row.pattern
-        # A note that a spreadsheet would take for a formula is written as text.
         note = (masking.masked_text(row.note) if hidden else row.note) or ""
-        note = f"'{note}" if note[:1] in ("=", "+", "-", "@") else note
+        note = f"'{note}" if note.startswith(_RUNS) else note
         writer.writerow([plate, row.match, "" if row.tolerance is None else row.tolerance, note, until])
     yield out.getvalue()

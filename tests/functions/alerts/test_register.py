@@ -273,6 +273,15 @@ async def test_what_was_exported_can_be_imported(served: Served) -> None:
     assert "hotlists.export_entries" in await actions(served.context)
 
 
+@pytest.mark.parametrize("note", ["=1+1", "'=x", "'quoted'", "-5 km", "@desk", "plain 'x'", "''"])
+async def test_a_note_comes_back_as_it_was(served: Served, note: str) -> None:
+    one, other = await make_list(served, {"pattern": "ABC1D23", "note": note}), await make_list(served)
+    sheet = await served.client.get(f"{URL}/{one['id']}/entries/export.csv")
+    assert (await send(served, other["id"], sheet.content)).json()["added"] == 1
+    (entry,) = (await served.client.get(f"{URL}/{other['id']}/entries")).json()["items"]
+    assert entry["note"] == note
+
+
 async def test_files_that_are_no_list(served: Served) -> None:
     made = await make_list(served)
     for data in (b"", b"name\nABC1D23\n", b"plate,plate\n", b"plate,colour\nABC1D23,red\n", b"\x00"):
