@@ -8,8 +8,8 @@ from typing import Any
 from functions.alerts import raising
 from functions.alerts import repository_alerts as rows
 from functions.alerts.repository_alerts import ACKNOWLEDGED, OPEN, AlertFilters, Shown
+from functions.alerts.schemas import HEX_ID
 from functions.alerts.schemas_alerts import (
-    HEX_ID,
     Acknowledgement,
     AlertCounts,
     AlertDetail,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,7 @@ from functions.alerts import repository, service
 from functions.alerts.memory import REMOVED_KEPT
 from functions.alerts.patterns import ANY, ONE
 from functions.alerts.schemas import (
+    HEX_ID,
     EntryIn,
     EntryPage,
     EntryQuery,
@@ -28,7 +30,7 @@ from functions.shared import audit, logs, masking
 from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import new_id, now
-from functions.shared.errors import Conflict, InvalidInput, NotFound, TooLarge
+from functions.shared.errors import Conflict, Forbidden, InvalidInput, NotFound, TooLarge
 from functions.shared.idempotency import Answer, Attempt, once
 from functions.shared.plates import normalise
 from functions.shared.tables import CLONED_LIST, Hotlist, HotlistEntry
@@ -42,6 +44,8 @@ COLUMNS = ("plate", "match", "tolerance", "note", "valid_until")
 _NAMES = {"placa": "plate", "pattern": "plate", "reason": "note", "motivo": "note", "nota": "note"}
 MAX_LINES, MAX_ENTRIES, MAX_FAULTS = 300_000, 1_000_000, 200
 _PAGE = 2000
+# A cell that begins so a spreadsheet would run as a formula, or take off the apostrophe of one that is text.
+_RUNS = ("=", "+", "-", "@", "'")
 
 
 def checked(given: EntryIn) -> dict[str, Any]:
@@ -77,26 +81,51 @@ def _require_plate(pattern: str, match: str) -> None:
 
 
 async def list_entries(context: Context, who: Principal, hotlist_id: str, query: EntryQuery) -> EntryPage:
-    """A page of entries by plate. Raises NotFound, InvalidInput (cursor)."""
-    behind = service.decoded(query.cursor)
+    """A page of entries by plate, or by age for who sees plates masked: an order by plate would tell between which
+    others one lies. The cursor is the id of the last one. Raises NotFound, InvalidInput (cursor; q, for such roles)."""
+    hidden = masking.hides(context.settings, who)
+    if hidden and query.q:
+        raise InvalidInput("q: plates are masked for your role, and parts of them find none", field="q")
+    if query.cursor is not None and not re.fullmatch(HEX_ID, query.cursor):
+        raise _strange_cursor()
     async with context.db.read() as session:
         row = await service.existing(session, who, hotlist_id)
-        part = normalise(query.q or "")
-        found = await repository.entries(session, row.id, behind, query.limit + 1, part)
+        if hidden:
+            found = await repository.entries_by_age(session, row.id, query.cursor or "", query.limit + 1)
+        else:
+            behind = await repository.pattern_of(session, row.id, query.cursor) if query.cursor else ""
+            if behind is None:
+                raise _strange_cursor()
+            found = await repository.entries(session, row.id, behind, query.limit + 1, normalise(query.q or ""))
     kept = found[: query.limit]
-    more = service.encoded(kept[-1].pattern) if len(found) > query.limit else None
-    hidden = masking.hides(context.settings, who)
+    more = kept[-1].id if len(found) > query.limit else None
     return EntryPage(items=[entry_view(item, hidden) for item in kept], next_cursor=more)
+
+
+def _strange_cursor() -> InvalidInput:
+    return InvalidInput("cursor: take it from next_cursor as it is", field="cursor")
 
 
 def entry_view(row: HotlistEntry, hidden: bool) -> EntryView:
     facts = {name: getattr(row, name) for name in EntryView.model_fields}
-    return EntryView(**{**facts, "pattern": masking.masked(row.pattern) if hidden else row.pattern})
+    if hidden:
+        facts |= {"pattern": masking.masked(row.pattern), "note": masking.masked_text(row.note)}
+    return EntryView(**facts)
+
+
+_WHOLE_ALONE = "plates are masked for your role: only whole plates (match exact) may be listed"
+
+
+def _require_whole(context: Context, who: Principal, match: str) -> None:
+    """Raises Forbidden: by the alerts of its own patterns a role that sees no plates could tell them all the same."""
+    if match != "exact" and masking.hides(context.settings, who):
+        raise Forbidden(_WHOLE_ALONE, field="match", role=who.role.value)
 
 
 async def add_entry(context: Context, who: Principal, hotlist_id: str, given: EntryIn, attempt: Attempt) -> Answer:
     """Add one entry. Raises NotFound, Forbidden, InvalidInput, Conflict (the list has it)."""
     wanted = checked(given)
+    _require_whole(context, who, wanted["match"])
 
     async def work(session: AsyncSession) -> Answer:
         row = await _open_list(session, who, hotlist_id)
@@ -163,6 +192,13 @@ class Sheet:
     seen: dict[str, int] = field(default_factory=dict)
     faults: list[LineFault] = field(default_factory=list)
 
+    def refuse_patterns(self) -> None:
+        """Have every entry that is no whole plate be a wrong line."""
+        for plate in [plate for plate, wanted in self.entries.items() if wanted["match"] != "exact"]:
+            del self.entries[plate]
+            self.faults.append(LineFault(line=self.seen[plate], field="match", reason=_WHOLE_ALONE))
+        self.faults.sort(key=lambda fault: fault.line)
+
 
 async def import_entries(context: Context, who: Principal, data: bytes, how: ImportQuery, attempt: Attempt) -> Answer:
     """Add the entries of a CSV file in one transaction; the answer's body is an ImportReport.
@@ -172,6 +208,8 @@ async def import_entries(context: Context, who: Principal, data: bytes, how: Imp
     """
     hotlist_id = how.hotlist_id
     sheet = await asyncio.to_thread(read_sheet, data)
+    if masking.hides(context.settings, who):
+        sheet.refuse_patterns()
     if how.dry_run:
         async with context.db.read() as session:
             row = await service.existing(session, who, hotlist_id)
@@ -250,6 +288,8 @@ def _header(cells: list[str]) -> list[str]:
 def _read_line(sheet: Sheet, line: int, cells: dict[str, str]) -> None:
     given = {name: cell.strip() for name, cell in cells.items() if cell.strip()}
     given["pattern"] = given.pop("plate", "")
+    if "note" in given and given["note"][:1] == "'" and given["note"][1:].startswith(_RUNS):
+        given["note"] = given["note"][1:]
     try:
         wanted = checked(EntryIn.model_validate(given))
     except ValidationError as error:
@@ -284,14 +324,15 @@ async def export_entries(context: Context, who: Principal, hotlist_id: str) -> A
 async def _exported(context: Context, hotlist_id: str, hidden: bool) -> AsyncIterator[str]:
     yield ",".join(COLUMNS) + "\r\n"
     behind = ""
+    paged = repository.entries_by_age if hidden else repository.entries
     while True:
         async with context.db.read() as session:
-            page = await repository.entries(session, hotlist_id, behind, _PAGE)
+            page = await paged(session, hotlist_id, behind, _PAGE)
         if page:
             yield "".join(_lines(page, hidden))
         if len(page) < _PAGE:
             return
-        behind = page[-1].pattern
+        behind = page[-1].id if hidden else page[-1].pattern
 
 
 def _lines(page: list[HotlistEntry], hidden: bool) -> Iterator[str]:
@@ -300,8 +341,7 @@ def _lines(page: list[HotlistEntry], hidden: bool) -> Iterator[str]:
     for row in page:
         until = row.valid_until.isoformat() if row.valid_until else ""
         plate = masking.masked(row.pattern) if hidden else row.pattern
-        # A note that a spreadsheet would take for a formula is written as text.
-        note = row.note or ""
-        note = f"'{note}" if note[:1] in ("=", "+", "-", "@") else note
+        note = (masking.masked_text(row.note) if hidden else row.note) or ""
+        note = f"'{note}" if note.startswith(_RUNS) else note
         writer.writerow([plate, row.match, "" if row.tolerance is None else row.tolerance, note, until])
     yield out.getvalue()

@@ -1,22 +1,23 @@
 """What a list would have been told of in the past days: by indexes, and within a time that somebody waits for.
 
-Exact entries are looked up by their plates, wildcards by what is literal at either end, fuzzy ones by what a reader
-confuses and by their first or last characters. What an `allow` list would have said is found newest first.
+Entries are looked up by what they may have meant (`candidates`), the exact ones of a stored list by a join. What an
+`allow` list would have said is found newest first.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.alerts import repository, repository_preview, service
+from functions.alerts.candidates import candidates
 from functions.alerts.entries import checked
 from functions.alerts.memory import entry_of, rule_of
-from functions.alerts.patterns import ANY, ONE, Book, Entry
+from functions.alerts.patterns import Book, Entry
 from functions.alerts.repository import Stored
 from functions.alerts.repository_preview import Past, Where
 from functions.alerts.rules import Finding, Rule, Seen, judge, spans_of
@@ -25,8 +26,8 @@ from functions.shared import audit, masking
 from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import now
-from functions.shared.errors import Conflict, InvalidInput
-from functions.shared.plates import CONFUSABLE, STRANGER, twins
+from functions.shared.errors import Conflict, Forbidden, InvalidInput
+from functions.shared.plates import twins
 from functions.shared.tables import CLONED_LIST
 from functions.shared.tokens import Principal
 
@@ -36,9 +37,7 @@ _CHUNK = 500
 _RANGE = 5000
 # Detections that an allow list is held against.
 _SCANNED = 20_000
-_ENDS = 3
-_MOST_VARIANTS = 400
-_MOST_PATTERNS = 2000
+_MOST_PATTERNS, _MOST_ENDS = 2000, 60
 
 
 @dataclass
@@ -71,7 +70,8 @@ class _Search:
 
 
 async def preview_rule(context: Context, who: Principal, given: RulePreview) -> PreviewAnswer:
-    """What a list that is not there yet would have been told of. Raises InvalidInput."""
+    """What a list that is not there yet would have been told of. Raises InvalidInput, Forbidden (patterns, for roles
+    that see plates masked)."""
     if given.group_ids is None and not who.scope.everything:
         raise InvalidInput("group_ids: name groups of yours; null means every camera", field="group_ids")
     priority = PRIORITIES[given.priority] if isinstance(given.priority, str) else given.priority
@@ -82,6 +82,8 @@ async def preview_rule(context: Context, who: Principal, given: RulePreview) -> 
         directions=frozenset(given.directions), tolerances={int(key): far for key, far in given.tolerances.items()},
     )  # fmt: skip
     wanted = [checked(item) for item in given.entries]
+    if any(item["match"] != "exact" for item in wanted):
+        _require_unmasked(context, who)
     stored = [
         Stored(str(index), item["pattern"], item["match"], item["tolerance"], None, False, 1)
         for index, item in enumerate(wanted)
@@ -91,19 +93,28 @@ async def preview_rule(context: Context, who: Principal, given: RulePreview) -> 
 
 
 async def preview_hotlist(context: Context, who: Principal, hotlist_id: str, query: PreviewQuery) -> PreviewAnswer:
-    """What a list as it is now would have been told of, had it been there. Raises NotFound, Conflict (no entries)."""
+    """What a list as it is now would have been told of, had it been there. Raises NotFound, Conflict (no entries),
+    Forbidden (patterns, for roles that see plates masked)."""
     async with context.db.read() as session:
         row = await service.existing(session, who, hotlist_id)
         if row.kind == CLONED_LIST:
             raise Conflict("this list has no entries: its plates are found by themselves")
         groups = (await repository.groups_of(session, [row.id]))[row.id]
         found = await repository.patterns_of(session, row.id, ("wildcard", "fuzzy"), _MOST_PATTERNS)
+    if found:
+        _require_unmasked(context, who)
     rule = rule_of(row, groups)
     # The validity of list and entries is about what comes; a preview asks about what has been.
     stored = [Stored(item.id, item.pattern, item.match, item.tolerance, None, False, 1) for item in found]
     past = replace(rule, enabled=True, valid_from=None, valid_until=None)
     patterns = [entry_of(past, item) for item in stored]
     return await _preview(context, who, past, patterns, query, row.id)
+
+
+def _require_unmasked(context: Context, who: Principal) -> None:
+    """Raises Forbidden: by pattern after pattern a role that sees plates masked could tell each of them."""
+    if masking.hides(context.settings, who):
+        raise Forbidden("plates are masked for your role: only whole plates can be previewed", role=who.role.value)
 
 
 async def _preview(
@@ -179,70 +190,27 @@ async def _newest_first(context: Context, session: AsyncSession, search: _Search
     rows = await repository_preview.newest(session, search.where, _SCANNED)
     if stored is not None:
         await _learn(session, search, stored, rows)
-    search.complete = len(rows) < _SCANNED
+    search.complete = search.complete and len(rows) < _SCANNED
     search.hold(rows, context)
 
 
 async def _by_entries(context: Context, session: AsyncSession, search: _Search, entries: Sequence[Entry]) -> None:
-    texts: list[str] = []
-    ranges: list[tuple[str, str]] = []
-    for entry in entries:
-        if entry.kind == "wildcard":
-            ranges += _ends_of(entry.pattern, search.rule.twins)
-        else:
-            texts += _texts_of(entry, search)
-        if entry.kind == "fuzzy":
-            ranges += _near_ends(entry)
-    texts = list(dict.fromkeys(texts))
+    wanted = [candidates(entry, with_twins=search.rule.twins) for entry in entries]
+    texts = list(dict.fromkeys(text for found in wanted for text in found.texts))
     for start in range(0, len(texts), _CHUNK):
         if search.over:
             return
         search.hold(await repository_preview.of_plates(session, search.where, texts[start : start + _CHUNK]), context)
-    for prefix, suffix in dict.fromkeys(ranges):
+    ends = list(dict.fromkeys(ends for found in wanted for ends in found.ends))
+    # Of so many questions one for everything may be the cheaper one.
+    if len(ends) > _MOST_ENDS and not search.over:
+        rows = await repository_preview.newest(session, search.where, _SCANNED)
+        search.hold(rows, context)
+        if len(rows) < _SCANNED:
+            return
+    for prefix, suffix in ends:
         if search.over:
             return
         rows = await repository_preview.of_ends(session, search.where, prefix, suffix, _RANGE)
         search.complete = search.complete and len(rows) < _RANGE
         search.hold(rows, context)
-
-
-def _texts_of(entry: Entry, search: _Search) -> list[str]:
-    """Plates to be looked up as they are."""
-    found = [entry.pattern]
-    if entry.kind == "fuzzy":
-        found = list(_variants(entry.pattern, entry.tolerance))
-        if len(found) >= _MOST_VARIANTS:
-            search.complete = False
-    return [*found, *(twin for text in found for twin in twins(text) if search.rule.twins)]
-
-
-def _variants(text: str, left: float) -> Iterator[str]:
-    """The text with what a reader confuses, as far as the tolerance goes."""
-    waiting: list[tuple[str, int, float]] = [("", 0, left)]
-    count = 0
-    while waiting and count < _MOST_VARIANTS:
-        made, at, rest = waiting.pop()
-        if at == len(text):
-            count += 1
-            yield made
-            continue
-        options = ((other, cost) for (char, other), cost in CONFUSABLE.items() if char == text[at])
-        waiting += [(made + other, at + 1, rest - cost) for other, cost in options if cost <= rest + 1e-9]
-        waiting.append((made + text[at], at + 1, rest))
-
-
-def _ends_of(pattern: str, with_twins: bool) -> list[tuple[str, str]]:
-    """What is literal at the beginning and the end of a wildcard: one of them bounds an index."""
-    parts = pattern.replace(ONE, ANY).split(ANY)
-    head, tail = parts[0], parts[-1]
-    # The fifth character of a plate is another in its twin: what stands before it, or after it, is the same.
-    if with_twins:
-        head, tail = head[:4], tail[-2:]
-    return [(head, "")] if len(head) >= len(tail) else [("", tail)]
-
-
-def _near_ends(entry: Entry) -> list[tuple[str, str]]:
-    """A fuzzy entry that may have a character too many, too few, or wrong has it at one end, and not at the other."""
-    if entry.tolerance < STRANGER or len(entry.pattern) < 2 * _ENDS:
-        return []
-    return [(entry.pattern[:_ENDS], ""), ("", entry.pattern[-_ENDS:])]

@@ -101,6 +101,19 @@ async def entries(
     return list(await session.scalars(asked.order_by(HotlistEntry.pattern).limit(limit)))
 
 
+async def entries_by_age(session: AsyncSession, hotlist_id: str, behind: str, limit: int) -> list[HotlistEntry]:
+    """By id, behind an id: as they came to be, whatever their patterns."""
+    asked = select(HotlistEntry).where(_entries(hotlist_id, ""), HotlistEntry.id > behind)
+    return list(await session.scalars(asked.order_by(HotlistEntry.id).limit(limit)))
+
+
+async def pattern_of(session: AsyncSession, hotlist_id: str, entry_id: str) -> str | None:
+    """The pattern of an entry, also of one that was taken out."""
+    asked = select(HotlistEntry.pattern).where(HotlistEntry.hotlist_id == hotlist_id, HotlistEntry.id == entry_id)
+    found: str | None = await session.scalar(asked)
+    return found
+
+
 async def entry(session: AsyncSession, hotlist_id: str, entry_id: str) -> HotlistEntry | None:
     asked = select(HotlistEntry).where(_entries(hotlist_id, ""), HotlistEntry.id == entry_id)
     return (await session.scalars(asked)).one_or_none()

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, and_, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.shared.scope import Scope
-from functions.shared.tables import CLONED_LIST, Alert, AlertNotification, Camera, Detection, Hotlist
+from functions.shared.tables import CLONED_LIST, Alert, AlertNotification, Camera, Detection, Hotlist, HotlistGroup
 
 OPEN, ACKNOWLEDGED, WITHDRAWN = "open", "acknowledged", "withdrawn"
 
@@ -226,6 +226,16 @@ async def alert_by_id(session: AsyncSession, alert_id: str) -> Alert | None:
 async def camera_name(session: AsyncSession, camera_id: str) -> str | None:
     found: str | None = await session.scalar(select(Camera.name).where(Camera.id == camera_id))
     return found
+
+
+async def counts_at_both(session: AsyncSession, alert: Alert) -> bool:
+    """Whether the list of an alert about a clone counts, as it is now, at both of its cameras."""
+    hotlist = await hotlist_of(session, alert.hotlist_id)
+    if hotlist is None or hotlist.all_groups:
+        return hotlist is not None
+    own = select(HotlistGroup.group_id).where(HotlistGroup.hotlist_id == hotlist.id)
+    both = Camera.id.in_([alert.camera_id, alert.other_camera_id])
+    return await session.scalar(select(func.count()).where(both, Camera.group_id.in_(own))) == 2
 
 
 async def finish(session: AsyncSession, row: AlertNotification) -> None:

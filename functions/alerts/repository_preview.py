@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, cast
 from sqlalchemy import ColumnElement, Select, and_, case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from functions.shared.plates import FIFTHS
 from functions.shared.scope import Scope
 from functions.shared.tables import Camera, Detection, HotlistEntry
 
@@ -45,10 +46,6 @@ async def of_ends(session: AsyncSession, where: Where, prefix: str, suffix: str,
     return await _asked(session, where, and_(column >= text, column < text[:-1] + chr(ord(text[-1]) + 1)), limit)
 
 
-# The fifth character of a plate, and that of its twin: digits and the first ten letters.
-_FIFTH = dict(zip("0123456789ABCDEFGHIJ", "ABCDEFGHIJ0123456789", strict=True))
-
-
 async def of_list(session: AsyncSession, where: Where, hotlist_id: str, limit: int, *, twin: bool) -> list[Past]:
     """Passages whose plate is an exact entry of a list, or (`twin`) differs from one as twins do in the fifth place.
 
@@ -56,7 +53,7 @@ async def of_list(session: AsyncSession, where: Where, hotlist_id: str, limit: i
     """
     key: ColumnElement[str] = cast("ColumnElement[str]", HotlistEntry.pattern)
     if twin:
-        fifth = case(_FIFTH, value=func.substr(key, 5, 1))
+        fifth = case(dict(FIFTHS), value=func.substr(key, 5, 1))
         key = func.substr(key, 1, 4) + fifth + func.substr(key, 6)
     own = and_(HotlistEntry.hotlist_id == hotlist_id, HotlistEntry.removed.is_(False), HotlistEntry.match == "exact")
     asked = _select(where, own).join(HotlistEntry, key == Detection.plate).limit(limit)

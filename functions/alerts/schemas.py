@@ -31,7 +31,7 @@ def _not_empty(text: str) -> str:
 
 
 def _mail(text: str) -> str:
-    if len(text) > 254 or not _MAIL.match(text):
+    if len(text) > 254 or not _MAIL.fullmatch(text):
         raise ValueError("is no e-mail address")
     return text
 
@@ -88,6 +88,7 @@ Mails = Annotated[
     list[Annotated[str, Field(json_schema_extra=_MAILBOX), AfterValidator(_mail)]], Field(max_length=50),
     AfterValidator(_once),
 ]  # fmt: skip
+HEX_ID = r"^[0-9a-f]{32}$"
 HotlistId = Annotated[str, Field(pattern=r"^([0-9a-f]{32}|cloned)$")]
 
 

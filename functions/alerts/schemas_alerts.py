@@ -14,7 +14,6 @@ from functions.shared.shapes import no_surrogates
 AlertKind = Literal["watch", "not_listed", "cloned"]
 AlertState = Literal["open", "acknowledged", "withdrawn"]
 Outcome = Literal["confirmed", "false_alarm", "no_action", "other"]
-HEX_ID = r"^[0-9a-f]{32}$"
 
 
 class Sighting(BaseModel):

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.alerts import repository_alerts as rows
 from functions.alerts.hooks import Hook
-from functions.alerts.telling import facts, mail
+from functions.alerts.telling import Place, facts, mail
 from functions.shared import logs
 from functions.shared.context import Context
 from functions.shared.contracts import now
@@ -80,12 +80,13 @@ class Sender:
             alert = await rows.alert_by_id(session, row.alert_id)
             if alert is None:
                 raise _Refused("the alert is gone", final=True)
-            camera = await rows.camera_name(session, alert.camera_id)
+            both = alert.kind != "cloned" or await rows.counts_at_both(session, alert)
+            place = Place(await rows.camera_name(session, alert.camera_id), both)
             hook = await self._hook(session, alert) if row.channel == "hook" else None
         if hook is not None:
-            await self._post(hook, row, facts(self._context.settings, alert, row.event, camera))
+            await self._post(hook, row, facts(self._context.settings, alert, row.event, place))
         else:
-            await self._mail(row, alert, camera)
+            await self._mail(row, alert, place)
 
     async def _hook(self, session: AsyncSession, alert: Alert) -> Hook:
         hotlist = await rows.hotlist_of(session, alert.hotlist_id)
@@ -103,12 +104,12 @@ class Sender:
             status = answer.status or 0
             raise _Refused(f"answered {status}", final=400 <= status < 500 and status not in (408, 425, 429))
 
-    async def _mail(self, row: AlertNotification, alert: Alert, camera: str | None) -> None:
+    async def _mail(self, row: AlertNotification, alert: Alert, place: Place) -> None:
         settings = self._context.settings
         if not settings.smtp_host or not settings.smtp_from:
             raise _Refused("no mail server is set: GTV_SMTP_HOST and GTV_SMTP_FROM")
         password = settings.smtp_password.get_secret_value() if settings.smtp_password else None
-        message = mail(settings, alert, row.event, camera, row.target, row.id)
+        message = mail(settings, alert, row.event, place, row.target, row.id)
         try:
             await aiosmtplib.send(
                 message, hostname=settings.smtp_host, port=settings.smtp_port, timeout=TIMEOUT_S,

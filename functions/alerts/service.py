@@ -21,7 +21,7 @@ from functions.alerts.schemas import (
     HotlistUpdate,
     HotlistView,
 )
-from functions.shared import audit, logs
+from functions.shared import audit, logs, masking
 from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import new_id, now
@@ -60,7 +60,9 @@ async def show_hotlist(context: Context, who: Principal, hotlist_id: str) -> Hot
 
 
 async def create_hotlist(context: Context, who: Principal, given: HotlistCreate, attempt: Attempt) -> Answer:
-    """Add a list. Raises InvalidInput (groups, hook), Conflict (its name)."""
+    """Add a list. Raises InvalidInput (groups, hook), Conflict (its name), Forbidden (mails and hooks of masked
+    roles)."""
+    _require_unmasked(context, who, given, None)
     sealed = await _sealed(context, given.hook)
 
     async def work(session: AsyncSession) -> Answer:
@@ -89,30 +91,34 @@ async def update_hotlist(
 ) -> HotlistView:
     """Change the fields that are given; `revision` is the one that the caller has seen (None: whatever it is).
 
-    Raises NotFound, Forbidden (a group that is not the caller's), InvalidInput, Conflict (its name; changed meanwhile).
+    Raises NotFound, Forbidden (a group that is not the caller's; mails and hooks of masked roles), InvalidInput,
+    Conflict (its name; changed meanwhile).
     """
     given = change.model_fields_set
     sealed = await _sealed(context, change.hook) if "hook" in given else None
     async with context.db.transaction() as session:
         row, groups = await changeable(session, who, hotlist_id, revision)
+        _require_unmasked(context, who, change, row)
         if "group_ids" in given:
             await _require_groups(session, who, change.group_ids)
             row.all_groups, groups = change.group_ids is None, sorted(change.group_ids or ())
             await repository.set_groups(session, row.id, groups)
         if change.name is not None:
             await _require_name(session, change.name, row.id)
+        shown = _shown_reason(context, who, row)
         for name, value in _columns(change).items():
-            if name in given:
+            # A reason that comes back as it was shown, its plates masked, is no change.
+            if name in given and (name, value) != ("reason", shown):
                 setattr(row, name, value)
         _require_order(row)
         if "hook" in given:
             row.hook_encrypted = sealed
         row.revision, row.updated_at = row.revision + 1, now()
         await _flush(session)
-        shown = view(context, who, row, groups)
+        changed = view(context, who, row, groups)
         await _record(context, session, who, "hotlists.update", row, sorted(given))
     log.info("hotlist_updated", hotlist_id=hotlist_id, fields=sorted(given))
-    return shown
+    return changed
 
 
 async def delete_hotlist(context: Context, who: Principal, hotlist_id: str, revision: int | None) -> None:
@@ -157,9 +163,28 @@ async def changeable(
     return row, groups
 
 
+def _shown_reason(context: Context, who: Principal, row: Hotlist) -> str:
+    return (masking.masked_text(row.reason) or "") if masking.hides(context.settings, who) else row.reason
+
+
+def _require_unmasked(
+    context: Context, who: Principal, given: HotlistCreate | HotlistUpdate, row: Hotlist | None
+) -> None:
+    """Raises Forbidden where a role that sees plates masked would have them sent: mails and hooks name them whole."""
+    if not masking.hides(context.settings, who):
+        return
+    for name in ("emails", "escalation_emails"):
+        known = getattr(row, name) if row is not None else ()
+        if set(getattr(given, name)) - set(known):
+            raise Forbidden(f"{name}: plates are masked for your role, and mails name them", field=name)
+    if given.hook is not None:
+        raise Forbidden("hook: plates are masked for your role, and a hook is told them", field="hook")
+
+
 def view(context: Context, who: Principal, row: Hotlist, groups: list[str]) -> HotlistView:
     own = ("id", "kind", "priority", "hours", "entries", "revision", "created_by", "created_at", "updated_at")
     facts = {name: getattr(row, name) for name in (*_PLAIN, *own)}
+    facts["reason"] = _shown_reason(context, who, row)
     seen = [group for group in groups if who.scope.holds(group)]
     return HotlistView(
         **facts, group_ids=None if row.all_groups else seen, hook_host=_host(context, row),

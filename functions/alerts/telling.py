@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from email.message import EmailMessage
 from email.utils import format_datetime, make_msgid
-from typing import Any
+from typing import Any, NamedTuple
 
 from functions.shared.config import FunctionSettings
 from functions.shared.contracts import now
@@ -28,22 +28,33 @@ def severity(priority: int) -> str:
     return "critical" if priority >= 80 else "error" if priority >= 60 else "warning" if priority >= 30 else "info"
 
 
-def facts(settings: FunctionSettings, alert: Alert, event: str, camera: str | None) -> dict[str, Any]:
+class Place(NamedTuple):
+    """Where an alert is, for who is told of it: the camera's name, and whether they may know of the other place of a
+    cloned plate, which distance and speed give away."""
+
+    camera: str | None
+    both: bool = True
+
+
+def facts(settings: FunctionSettings, alert: Alert, event: str, place: Place) -> dict[str, Any]:
     """The fields of `hooks.FIELDS`."""
     base = settings.public_url.rstrip("/")
     return {
         "event": event, "alert_id": alert.id, "kind": alert.kind, "list": alert.list_name, "reason": alert.reason,
         "priority": alert.priority, "severity": severity(alert.priority), "plate": alert.plate,
-        "camera_id": alert.camera_id, "camera": camera or alert.camera_id, "seen_at": alert.seen_at.isoformat(),
+        "camera_id": alert.camera_id, "camera": place.camera or alert.camera_id, "seen_at": alert.seen_at.isoformat(),
         "raised_at": alert.raised_at.isoformat(), "url": f"{base}/#/alerts?id={alert.id}",
-        "snapshot_url": f"{base}/api/detections/{alert.detection_id}/snapshot.jpg", "detail": _detail(alert),
+        "snapshot_url": f"{base}/api/detections/{alert.detection_id}/snapshot.jpg",
+        "detail": _detail(alert, both=place.both),
     }  # fmt: skip
 
 
-def _detail(alert: Alert) -> str:
+def _detail(alert: Alert, *, both: bool) -> str:
     if alert.withdrawn_reason:
         return alert.withdrawn_reason
     found = alert.details.get("cloned")
+    if found and not both:
+        return ""
     if found:
         return f"{found['km']} km in {found['seconds']:.0f} s ({found['kmh']} km/h)"
     entry = alert.entry or {}
@@ -53,13 +64,19 @@ def _detail(alert: Alert) -> str:
     return f"{entry['match']} {entry['pattern']} (distance {entry['distance']:g}{twin})"
 
 
-def mail(settings: FunctionSettings, alert: Alert, event: str, camera: str | None, to: str, name: str) -> EmailMessage:
+def _line(value: object) -> str:
+    """One line, whatever stands in it: a name that breaks a header would have every mail of its alerts fail, and one
+    that breaks a line of the text could make lines of its own."""
+    return " ".join(str(value).split())
+
+
+def mail(settings: FunctionSettings, alert: Alert, event: str, place: Place, to: str, name: str) -> EmailMessage:
     """`name`: of the notification; the mail's id is made of it, so that one sent twice is seen to be the same."""
-    title, kind, known = _TITLES[event], _KINDS[alert.kind], facts(settings, alert, event, camera)
+    title, kind, known = _TITLES[event], _KINDS[alert.kind], facts(settings, alert, event, place)
     seen = alert.seen_at.astimezone(settings.zone).strftime("%d/%m/%Y %H:%M:%S %Z")
     message = EmailMessage()
     message["From"], message["To"] = settings.smtp_from, to
-    message["Subject"] = f"{title[0]}: {alert.plate} - {alert.list_name} - {known['camera']}"
+    message["Subject"] = _line(f"{title[0]}: {alert.plate} - {alert.list_name} - {known['camera']}")
     message["Date"] = format_datetime(now())
     domain = make_msgid(domain=settings.smtp_from.rpartition("@")[2].strip("> ") or "gt-vision").rpartition("@")[2]
     message["Message-ID"] = f"<{name}@{domain}"
@@ -75,5 +92,5 @@ def mail(settings: FunctionSettings, alert: Alert, event: str, camera: str | Non
         lines.append(("Atenção / Note", "leitura incerta: confira a imagem / uncertain reading: look at the picture"))
     if settings.public_url:
         lines += [("Abrir / Open", known["url"]), ("Imagem / Picture", known["snapshot_url"])]
-    message.set_content("".join(f"{label}: {value}\n" for label, value in lines))
+    message.set_content("".join(f"{label}: {_line(value)}\n" for label, value in lines))
     return message

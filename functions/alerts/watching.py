@@ -7,6 +7,9 @@ word is always what the passage is now.
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,17 +25,27 @@ from functions.shared import logs
 from functions.shared.context import Context
 from functions.shared.contracts import DetectionRecorded, now
 from functions.shared.tables import CLONED_LIST, Alert, Detection
+from functions.shared.tasks import end
 
 log = logs.get("alerts")
+# Pause of judging once more after a failure, and how long it is waited for at the end.
+_AGAIN_S, _LAST_S = 1.0, 2.0
 # Sightings that an alert about a cloned plate lists.
 _MOST_SIGHTINGS = 20
 
 
-class Watch:
-    """Judges passages by the lists of one process's memory."""
+async def _nothing() -> None:
+    pass
 
-    def __init__(self, context: Context, memory: Memory) -> None:
-        self._context, self._memory = context, memory
+
+class Watch:
+    """Judges passages by the lists of one process's memory. `changed` is awaited where something changes outside of
+    `observe`."""
+
+    def __init__(self, context: Context, memory: Memory, changed: Callable[[], Awaitable[None]] = _nothing) -> None:
+        self._context, self._memory, self._changed = context, memory, changed
+        self._once_more: deque[DetectionRecorded] = deque()
+        self._catching_up: asyncio.Task[None] | None = None
         settings = context.settings
         self._window = timedelta(seconds=settings.clone_window_s)
         self._max_age = timedelta(seconds=settings.alert_max_age_s)
@@ -41,6 +54,41 @@ class Watch:
     async def observe(self, told: DetectionRecorded) -> bool:
         """Act on a message; whether anything may have changed. Raises DatabaseUnavailable."""
         await self._memory.refresh()
+        if self._memory.reading:
+            self._judge_later(told)
+        return await self._judge(told)
+
+    def _judge_later(self, told: DetectionRecorded) -> None:
+        """Judged now by the lists as they were, and once more when what changed in them is read."""
+        self._once_more.append(told)
+        if self._catching_up is None or self._catching_up.done():
+            self._catching_up = asyncio.create_task(self._catch_up(), name="alerts-catch-up")
+
+    async def _catch_up(self) -> None:
+        while self._once_more:
+            try:
+                await self._memory.read_up()
+                # Those alone that were there by then: another change may be read for who came since.
+                for _ in range(len(self._once_more)):
+                    if await self._judge(self._once_more[0]):
+                        await self._changed()
+                    self._once_more.popleft()
+            except Exception as error:
+                log.warning("judging_waits", reason=type(error).__name__, passages=len(self._once_more))
+                await asyncio.sleep(_AGAIN_S)
+
+    async def caught_up(self) -> None:
+        """Wait until no passage is to be judged once more."""
+        if self._catching_up is not None:
+            await asyncio.wait({self._catching_up})
+
+    async def close(self) -> None:
+        """What is to be judged once more has a moment left; then it stays at what the lists said before."""
+        if self._catching_up is not None:
+            await asyncio.wait({self._catching_up}, timeout=_LAST_S)
+            await end(self._catching_up)
+
+    async def _judge(self, told: DetectionRecorded) -> bool:
         if told.replaced_by is not None:
             await self._settle(told.detection_id, replaced_by=told.replaced_by)
             await self._settle(told.replaced_by)
@@ -136,7 +184,8 @@ class Watch:
         ):
             return
         assert row.plate is not None
-        found = [place for each in await rows.neighbours(session, row, self._window) if (place := sighting_of(each))]
+        around = [each for each in await rows.neighbours(session, row, self._window) if rule.counts_at(each.group_id)]
+        found = [place for each in around if (place := sighting_of(each))]
         far = [other for other in found if cloned.impossible(here, other, self._limits)]
         if not far:
             return

@@ -65,10 +65,11 @@ async def end_with_process(context: Context) -> AsyncIterator[None]:
 
 async def consume(context: Context, stop: asyncio.Event) -> None:
     """Judge detections as they come."""
-    watch = Watch(context, memory_of(context))
+    memory = memory_of(context)
+    watch = Watch(context, memory, lambda: let_out(context))
     bus = await context.bus()
     # A large list takes seconds to read: before the first passage has to wait for it.
-    await memory_of(context).refresh()
+    await memory.refresh()
 
     async def handle(message: Msg) -> None:
         try:
@@ -81,7 +82,11 @@ async def consume(context: Context, stop: asyncio.Event) -> None:
         if changed:
             await let_out(context)
 
-    await bus.consume(DURABLE, handle, concurrency=AT_ONCE, stop=stop)
+    try:
+        await bus.consume(DURABLE, handle, concurrency=AT_ONCE, stop=stop)
+    finally:
+        await watch.close()
+        await memory.close()
 
 
 async def escalate(context: Context, stop: asyncio.Event) -> None:

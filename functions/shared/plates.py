@@ -11,6 +11,8 @@ _SEPARATORS = re.compile(r"[\s.\-\u00b7\u2022\u2010-\u2015\u2212]+")
 # Contran resolution 969/2022 (and 780/2019 before it): a plate of the old numbering (ABC1234) that is exchanged for a
 # Mercosul one keeps its characters but for the fifth, a digit that becomes a letter: 0 A, 1 B, ... 9 J.
 _FIFTH_LETTERS = "ABCDEFGHIJ"
+# Either way round.
+FIFTHS: Mapping[str, str] = dict(zip("0123456789" + _FIFTH_LETTERS, _FIFTH_LETTERS + "0123456789", strict=True))
 _OLD, _MERCOSUL = re.compile(r"[A-Z]{3}[0-9]{4}"), re.compile(r"[A-Z]{3}[0-9][A-J][0-9]{2}")
 
 # What an edit costs. A plate has room for some slips of a reader, but hardly for another character. TWIN: one shape as

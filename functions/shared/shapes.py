@@ -13,10 +13,12 @@ from pydantic.config import JsonDict
 # Of a body. 0, "no" and "off" are no answers to whether something shall be deleted; a query has nothing but texts.
 Flag = Annotated[bool, Field(strict=True)]
 _BLANK = r"\x00-\x20\x7f\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
+# Control characters, and what breaks a line beside them (`str.splitlines`).
+_BROKEN = r"\x00-\x1f\x7f\x85\u2028\u2029"
 # One line that does not begin with a space, and one that may also be empty.
-LINE: JsonDict = {"pattern": rf"^[^{_BLANK}][^\x00-\x1f\x7f]*$"}
-LINE_OF_THREE: JsonDict = {"pattern": rf"^[^{_BLANK}][^\x00-\x1f\x7f]+[^{_BLANK}]$"}
-LINE_OR_NONE: JsonDict = {"pattern": r"^[^\x00-\x1f\x7f]*$"}
+LINE: JsonDict = {"pattern": rf"^[^{_BLANK}][^{_BROKEN}]*$"}
+LINE_OF_THREE: JsonDict = {"pattern": rf"^[^{_BLANK}][^{_BROKEN}]+[^{_BLANK}]$"}
+LINE_OR_NONE: JsonDict = {"pattern": rf"^[^{_BROKEN}]*$"}
 URL: JsonDict = {"pattern": r"^[Hh][Tt][Tt][Pp][Ss]?://[^\x00-\x20\x7f]+$"}
 _SEPARATOR = r"[ .\u00b7\u2022\u2010-\u2015\u2212-]*"
 PLATE: JsonDict = {"pattern": rf"^{_SEPARATOR}([A-Za-z0-9]{_SEPARATOR}){{1,10}}$", "examples": ["ABC1D23"]}
@@ -28,8 +30,8 @@ MOMENT_2000: JsonDict = {"pattern": rf"^({_YEAR})-"}
 
 def one_line(text: str) -> str:
     """The text without what surrounds it. Raises ValueError for control characters and halves of surrogate pairs,
-    which no database keeps; a line break in a name or a reason is of no use."""
-    if any(ord(letter) < 32 or ord(letter) == 127 for letter in text):
+    which no database keeps, and for line breaks, the rare ones too: no header of a mail takes them."""
+    if any(ord(letter) < 32 or letter in "\x7f\x85\u2028\u2029" for letter in text):
         raise ValueError("must be one line without control characters")
     return no_surrogates(text)
 

@@ -8,14 +8,17 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from functions.alerts.cloned import Limits, Sighting, evidence, impossible, kilometres
+from functions.alerts.sending import Sender
 from functions.alerts.watching import Watch
 from functions.shared.context import Context
 from functions.shared.contracts import now
 from functions.shared.db import Database
-from functions.shared.tables import Camera, Detection
+from functions.shared.tables import AlertNotification, Camera, Detection
 from tests.functions.alerts.conftest import Always, add, alerts, camera, change, detection, sign_in, told
+from tests.functions.alerts.test_sending import HookServer
 from tests.functions.serving import Served
 
 AT = now() - timedelta(minutes=20)
@@ -149,6 +152,43 @@ async def test_it_can_be_switched_off(served: Served, watch: Watch, context: Con
     assert answer.status_code == 200, answer.text
     await both(context, watch)
     assert await alerts(context.db) == []
+
+
+@pytest.mark.parametrize(("groups", "count"), [(["south"], 0), (["north"], 0), (["north", "south"], 1)])
+async def test_a_list_of_some_groups_is_told_of_what_lies_within_them(
+    served: Served, watch: Watch, context: Context, groups: list[str], count: int
+) -> None:
+    """An alert at the one place tells by its distance and speed of the other."""
+    answer = await served.client.patch("/api/hotlists/cloned", json={"group_ids": groups})
+    assert answer.status_code == 200, answer.text
+    pair = await both(context, watch)
+    assert len(await alerts(context.db)) == count
+    # A third place outside of the list's groups is no sighting of its alerts either.
+    third = detection("ABC1D23", at=AT + timedelta(seconds=240), camera_id="alone")
+    await add(context.db, camera("alone", latitude=-22.9, longitude=-43.2), third)
+    for row in (third, *pair):
+        await watch.observe(told(row))
+    assert [len(alert.details["sightings"]) for alert in await alerts(context.db)] == [2] * count
+
+
+async def test_who_is_told_learns_of_the_other_place_where_the_list_counts_there(
+    served: Served, watch: Watch, context: Context
+) -> None:
+    async with HookServer().serving() as hook:
+        wanted = {"hook": {"url": hook.url, "body": {"detail": "{detail}"}}, "group_ids": ["north", "south"]}
+        assert (await served.client.patch("/api/hotlists/cloned", json=wanted)).status_code == 200
+        await both(context, watch)
+        # The groups are fewer by the time that it is sent.
+        sender = Sender(context)
+        await sender.send_due()
+        assert (await served.client.patch("/api/hotlists/cloned", json={"group_ids": ["south"]})).status_code == 200
+        async with context.db.transaction() as session:
+            again = update(AlertNotification).values(status="waiting", due_at=now() - timedelta(seconds=1))
+            await session.execute(again)
+        await sender.send_due()
+        await sender.close()
+    assert "km/h" in hook.bodies[0]["detail"]
+    assert hook.bodies[1:] == [{"detail": ""}]
 
 
 async def test_who_sees_one_of_the_places_learns_nothing_of_the_other(

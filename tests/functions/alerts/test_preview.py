@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import random
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from functions.alerts import repository_preview
+from functions.alerts.patterns import Book, Entry
+from functions.shared.access import Role
 from functions.shared.contracts import now
+from functions.shared.plates import CONFUSABLE, twins
 from functions.shared.scope import EVERYTHING
 from tests.functions.alerts.conftest import add, detection, make_list, sign_in
 from tests.functions.serving import Served
@@ -55,6 +59,51 @@ async def test_what_it_would_have_caught(served: Served, entry: dict[str, Any], 
     assert found["complete"] is True
 
 
+async def test_of_a_twin_read_with_another_character(served: Served) -> None:
+    await add(served.context.db, *(detection(plate, at=AT) for plate in ("XBC1323", "ABC1D23", "XBC1D2")))
+    found = await asked(served, entries=[{"pattern": "ABC1D23", "match": "fuzzy", "tolerance": 1.0}])
+    assert (sorted(item["plate"] for item in found["items"]), found["complete"]) == (["ABC1D23", "XBC1323"], True)
+
+
+async def test_it_equals_what_alerts_would_have_said(served: Served) -> None:
+    """Over plates near to some, and entries of every kind: the same passages as judging each of them."""
+    chance = random.Random(11)
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+
+    def changed(plate: str) -> str:
+        for _ in range(chance.randrange(4)):
+            at = chance.randrange(len(plate))
+            alike = [other for (one, other) in CONFUSABLE if one == plate[at]] or list(letters)
+            put = chance.choice([chance.choice(letters), chance.choice(alike), "", plate[at] + chance.choice(letters)])
+            plate = (plate[:at] + put + plate[at + 1 :])[:9] or "A"
+        return chance.choice([plate, *twins(plate)])
+
+    bases = ["ABC1334", "XYZ9K88", "OBI8B80", "QQQ0A11", "AB123"]
+    rows = [detection(changed(chance.choice(bases)), at=AT + timedelta(seconds=index)) for index in range(300)]
+    await add(served.context.db, *rows)
+    whole = 0
+    for number in range(60):
+        base = changed(chance.choice(bases))
+        at = chance.randrange(len(base))
+        wild = base[:at] + chance.choice("*?") + base[at + 1 :]
+        match = chance.choice(["exact", "wildcard", "fuzzy", "fuzzy", "fuzzy"])
+        entry: dict[str, Any] = {"pattern": wild if match == "wildcard" else base, "match": match}
+        if match == "fuzzy":
+            entry["tolerance"] = min(chance.choice([0.3, 0.6, 1.0, 1.5, 2.0]), len(base) / 2 - 0.1)
+        if len(wild) < 4:
+            continue
+        book, with_twins = Book(), number % 3 > 0
+        book.put(Entry("1", str(entry["pattern"]), match, float(entry.get("tolerance", 0.0))))
+        wanted = sorted(str(row.plate) for row in rows if book.find(str(row.plate), 0.0, with_twins=with_twins))
+        found = await asked(served, entries=[entry], twins=with_twins, limit=100)
+        whole += found["complete"]
+        if found["complete"]:
+            assert found["count"] == len(wanted), entry
+            if len(wanted) <= 100:
+                assert sorted(item["plate"] for item in found["items"]) == wanted
+    assert whole > 50
+
+
 async def test_the_rest_of_the_rule_counts(served: Served) -> None:
     await past(served)
     entries = [{"pattern": "ABC1D23"}]
@@ -93,6 +142,24 @@ async def test_it_says_when_it_did_not_look_at_all(served: Served, monkeypatch: 
     assert (found["complete"], found["looked_at"]) == (False, 2)
     monkeypatch.setattr(preview, "BUDGET_S", -1.0)
     assert (await asked(served, entries=[{"pattern": "ABC1D23"}]))["complete"] is False
+
+
+async def test_a_masked_role_previews_whole_plates_alone(served: Served) -> None:
+    await past(served)
+    drafts = [await make_list(served, {"pattern": "ABC1*"}), await make_list(served, "ABC1D23")]
+    headers = await sign_in(served, "olga", "operator")
+    served.context.settings = served.context.settings.model_copy(update={"mask_plates_for": (Role.OPERATOR,)})
+    patterns: list[dict[str, Any]] = [
+        {"pattern": "ABC1D2?"},
+        {"pattern": "ABC1D23", "match": "fuzzy", "tolerance": 2.0},
+    ]
+    for entry in patterns:
+        body = {"entries": [{"pattern": "ABC1D23"}, entry]}
+        assert (await served.client.post(URL, json=body, headers=headers)).status_code == 403
+    found = await asked(served, headers, entries=[{"pattern": "ABC1D23"}])
+    assert (found["count"], {item["plate"] for item in found["items"]}) == (2, {"AB*****"})
+    answers = [await served.client.post(f"/api/hotlists/{made['id']}/preview", headers=headers) for made in drafts]
+    assert [answer.status_code for answer in answers] == [403, 200]
 
 
 async def test_a_reason_is_asked_where_searches_need_one(served: Served) -> None:

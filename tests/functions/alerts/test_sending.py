@@ -24,7 +24,7 @@ from functions.alerts.watching import Watch
 from functions.shared.context import Context
 from functions.shared.contracts import now
 from functions.shared.errors import InvalidInput
-from functions.shared.tables import Alert, AlertNotification
+from functions.shared.tables import Alert, AlertNotification, Camera
 from tests.functions.alerts.conftest import add, alerts, change, detection, make_list, sign_in, told
 from tests.functions.serving import Served
 from tests.support.ports import free_port
@@ -160,6 +160,24 @@ async def test_a_mail_that_is_not_taken_is_tried_again_until_it_is(
     assert await logged(context) == [("raised", "email", "a@city.example", "sent", 2)]
     (taken,) = mail.mails
     assert taken["Message-ID"] is not None
+
+
+@pytest.mark.parametrize("letter", ["\u2028", "\u2029", "\x85", "\x0b", "\x1e", "\n"])
+async def test_names_of_before_that_break_lines_break_no_mail(
+    served: Served, watch: Watch, context: Context, sender: Sender, mail: MailServer, letter: str
+) -> None:
+    alert = await raised(served, watch, emails=["a@city.example"])
+    async with context.db.transaction() as session:
+        await session.execute(update(Camera).where(Camera.id == "gate").values(name=f"Gate{letter}Bcc: x@evil.example"))
+        await session.execute(update(Alert).values(list_name=f"Rou{letter}bados", reason=f"a{letter}Lista / List: b"))
+    await sender.send_due()
+    assert {row[3] for row in await logged(context)} == {"sent"}
+    (one,) = mail.mails
+    assert one["Subject"] == f"Alerta: {alert.plate} - Rou bados - Gate Bcc: x@evil.example"
+    assert one["Bcc"] is None
+    lines = one.get_content().splitlines()
+    assert "Motivo / Reason: a Lista / List: b" in lines
+    assert "Lista / List: b" not in lines
 
 
 @pytest.mark.parametrize("how", ["never", "too often", "no server"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -41,21 +42,34 @@ async def eventually(ask: Callable[[], Awaitable[Any]], seconds: float = 10.0) -
     return found
 
 
-async def test_a_preview_becomes_an_alert_on_the_bus(live: Served, bus: Bus) -> None:
-    await make_list(live, "ABC1D23", emails=["a@city.example"])
-    await asyncio.sleep(work.TICK_S)
+async def raised(live: Served, bus: Bus) -> tuple[AlertRaised, float]:
+    """The alert of a vehicle in sight, and how long after its message it was on the bus, s."""
     row = detection("ABC1D23", final=False)
     await add(live.context.db, row)
+    waiting = bus.events(("gtv.v1.alerts.>",), (await bus.js.stream_info(EVENTS)).state.last_seq)
     started = time.monotonic()
     await bus.publish(told(row))
-    async for _, subject, body in bus.events(("gtv.v1.alerts.>",), 0):
+    async for _, subject, body in waiting:
         assert subject == "gtv.v1.alerts.raised.gate"
         message = AlertRaised.model_validate_json(body)
         break
     took = time.monotonic() - started
     assert message.detection_id == row.id
-    # Far above what it takes; the point is that it waits for no end of a passage and no poll of a minute.
-    assert took < 5.0
+    return message, took
+
+
+async def test_a_preview_becomes_an_alert_on_the_bus_within_a_second(live: Served, bus: Bus) -> None:
+    await make_list(live, "ABC1D23", emails=["a@city.example"])
+    await asyncio.sleep(work.TICK_S)
+    # On a machine that others use too: the median of some, and once more where it was busy just then.
+    medians = []
+    for _ in range(3):
+        found = [await raised(live, bus) for _ in range(5)]
+        medians.append(statistics.median(took for _, took in found))
+        if medians[-1] < 1.0:
+            break
+    assert min(medians) < 1.0, medians
+    message, _ = found[-1]
 
     async def tried() -> bool:
         shown = (await live.client.get(f"/api/alerts/{message.alert_id}")).json()
