@@ -24,7 +24,7 @@ from functions.alerts.schemas import (
     ImportReport,
     LineFault,
 )
-from functions.shared import audit, logs, masking
+from functions.shared import audit, logs, lookups, masking
 from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import new_id, now
@@ -42,6 +42,8 @@ COLUMNS = ("plate", "match", "tolerance", "note", "valid_until")
 _NAMES = {"placa": "plate", "pattern": "plate", "reason": "note", "motivo": "note", "nota": "note"}
 MAX_LINES, MAX_ENTRIES, MAX_FAULTS = 300_000, 1_000_000, 200
 _PAGE = 2000
+# What the console asks for when a list is opened.
+ENTRIES_OF_PAGE = 100
 
 
 def checked(given: EntryIn) -> dict[str, Any]:
@@ -85,6 +87,11 @@ async def list_entries(context: Context, who: Principal, hotlist_id: str, query:
         found = await repository.entries(session, row.id, behind, query.limit + 1, part)
     kept = found[: query.limit]
     more = service.encoded(kept[-1].pattern) if len(found) > query.limit else None
+    narrowed = query.cursor is not None or bool(part)
+    if lookups.is_lookup(len(kept), len(kept), narrowed=narrowed, newest=ENTRIES_OF_PAGE):
+        async with context.db.transaction() as session:
+            act = Act("hotlists.entries", row.id, None, {"q": part, "entries": len(kept)})
+            await audit.record(context.vault, session, who, act)
     hidden = masking.hides(context.settings, who)
     return EntryPage(items=[entry_view(item, hidden) for item in kept], next_cursor=more)
 
