@@ -1,7 +1,9 @@
 """The plates of hotlists, as a filter of detections: by the entries as they are now, matched as alerts match them.
 
 Exact entries are joined in the database, hundreds of thousands if need be. What wildcards and fuzzy ones may mean is
-looked up among the plates that are stored, by indexes, and then matched.
+looked up among the plates that are stored, by indexes, and then matched. Of fuzzy entries that reach farther than the
+neighbours that an index answers (`fuzzy.FARTHEST`), the plates that alerts were raised of are taken too; others may be
+missing, and the answer says so.
 """
 
 from __future__ import annotations
@@ -48,7 +50,13 @@ async def narrowed(context: Context, session: AsyncSession, query: PlateQuery, f
     by_alert = tuple(row.id for row in lists if row.id == CLONED_LIST)
     ids = tuple(row.id for row in lists if row.id != CLONED_LIST)
     twinned = tuple(row.id for row in lists if row.id != CLONED_LIST and row.twins)
-    return replace(filters, listed=Listed(ids, twinned, await _by_patterns(session, filters, lists), by_alert))
+    plates, whole = await _by_patterns(session, filters, lists)
+    return replace(filters, listed=Listed(ids, twinned, plates, by_alert, whole))
+
+
+def whole_of(filters: Filters) -> bool | None:
+    """Whether no plate of the lists can be missing; None where none was asked for."""
+    return None if filters.listed is None else filters.listed.whole
 
 
 def _require_access(who: Principal) -> None:
@@ -59,9 +67,13 @@ def _require_access(who: Principal) -> None:
         raise Forbidden(f"hotlist_id: reading lists is not yours: {rule.permission}", field="hotlist_id")
 
 
-async def _by_patterns(session: AsyncSession, filters: Filters, lists: Iterable[Hotlist]) -> tuple[str, ...]:
-    """The plates that are stored, in the time that is asked for, and match a wildcard or a fuzzy entry."""
+async def _by_patterns(
+    session: AsyncSession, filters: Filters, lists: Iterable[Hotlist]
+) -> tuple[tuple[str, ...], bool]:
+    """The plates that are stored, in the time that is asked for, and match a wildcard or a fuzzy entry; and whether
+    these are all."""
     found: set[str] = set()
+    whole = True
     for row in lists:
         patterns = await repository_lists.patterns(session, row, MOST_PATTERNS + 1)
         if len(patterns) > MOST_PATTERNS:
@@ -69,12 +81,16 @@ async def _by_patterns(session: AsyncSession, filters: Filters, lists: Iterable[
                 f"hotlist_id: the list has more than {MOST_PATTERNS} wildcards and fuzzy entries; ask for its alerts",
                 field="hotlist_id",
             )  # fmt: skip
+        far = [pattern for pattern in patterns if pattern.match == "fuzzy" and pattern.tolerance > fuzzy.FARTHEST]
+        whole = whole and not far
+        alerted = await repository_lists.alerted_plates(session, row.id, MOST_LOOKED_AT) if far else []
+        found |= {plate for plate in alerted if any(matches(each, plate, with_twins=row.twins) for each in far)}
         for pattern in patterns:
             plates = await _candidates(session, filters, pattern, with_twins=row.twins)
             found |= {plate for plate in plates if matches(pattern, plate, with_twins=row.twins)}
             if len(found) > MOST_FOUND:
                 raise InvalidInput("hotlist_id: too many plates match the list; narrow the time", field="hotlist_id")
-    return tuple(sorted(found))
+    return tuple(sorted(found)), whole
 
 
 async def _candidates(session: AsyncSession, filters: Filters, pattern: Pattern, *, with_twins: bool) -> set[str]:

@@ -70,7 +70,8 @@ async def find(context: Context, query: DetectionQuery, who: Principal) -> Detec
     if by_plate or query.cursor is not None or lookups.is_lookup(**shown, narrowed=narrowed):
         subject = normalised(query.plate) if query.plate is not None else ""
         await looking.record(context, look, "detections.search", subject, _told(asked, shown))
-    return DetectionPage(items=items, next_cursor=_next(rows, query.limit), **(told or {}))
+    whole = listed.whole_of(filters)
+    return DetectionPage(items=items, next_cursor=_next(rows, query.limit), hotlists_whole=whole, **(told or {}))
 
 
 def _tells_blindness(query: DetectionQuery) -> bool:
