@@ -9,7 +9,7 @@ missing, and the answer says so.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -24,6 +24,7 @@ from functions.shared.access import ACCESS
 from functions.shared.context import Context
 from functions.shared.errors import Forbidden, InvalidInput
 from functions.shared.plates import distance, twins
+from functions.shared.scope import Scope
 from functions.shared.tables import CLONED_LIST, Hotlist
 from functions.shared.tokens import Principal
 
@@ -43,7 +44,12 @@ async def narrowed(context: Context, session: AsyncSession, query: PlateQuery, f
         return filters
     _require_access(look.who)
     require_unmasked(context, look, "a list may hold patterns, by which they could be told")
-    lists = await repository_lists.lists(session, look.who.scope, wanted)
+    return await by_lists(session, filters, wanted, look.who.scope)
+
+
+async def by_lists(session: AsyncSession, filters: Filters, wanted: Sequence[str], scope: Scope) -> Filters:
+    """The filters with the plates of lists that somebody of the scope sees, as they are now. Raises InvalidInput."""
+    lists = await repository_lists.lists(session, scope, wanted)
     if len(lists) < len(wanted):
         missing = sorted(set(wanted) - {row.id for row in lists})
         raise InvalidInput(f"hotlist_id: there is no list {missing[0]}", field="hotlist_id")
