@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from cli import corrections, hotlist_entries, moments, movements
-from cli.finding import narrowing, tell_blind
+from cli.finding import narrowing, tell_blind, tell_lists
 from cli.labels import export_labels
 from cli.output import AsJson, AsLines, local_time, note, print_fields, print_json, print_line, print_table
 from cli.reread.command import reread
@@ -62,11 +62,13 @@ def list_(  # noqa: PLR0913  each is an option of the command line
         filters["hotlist_id"] = [hotlist_entries.found(client, name)["id"] for name in hotlist or ()] or None
         found = list(client.pages("/api/detections", None if every else limit, first, **filters))
     if as_json:
-        blind = {name: first[name] for name in ("blind", "blind_window") if first.get(name) is not None}
+        told = ("blind", "blind_window", "hotlists_whole")
+        blind = {name: first[name] for name in told if first.get(name) is not None}
         print_json({"items": found, **blind})
     else:
         print_table(COLUMNS, (row(item) for item in found), "Nothing was found.")
         tell_blind(first)
+        tell_lists(first)
 
 
 def row(item: dict[str, Any]) -> tuple[Any, ...]:

@@ -16,6 +16,13 @@ def narrowing(since: str | None, until: str | None) -> dict[str, str | None]:
     return {"from": moments.moment_or_none(since, "from"), "to": moments.moment_or_none(until, "to")}
 
 
+def tell_lists(answer: Mapping[str, Any]) -> None:
+    """On stderr: that plates of the lists may be missing."""
+    if answer.get("hotlists_whole") is False:
+        note("[yellow]Some fuzzy entries reach farther than a distance of 1: beyond it only what raised an alert is"
+             " shown.[/]")  # fmt: skip
+
+
 def tell_blind(answer: Mapping[str, Any]) -> None:
     """On stderr: no sighting in these times is no sign that nobody passed."""
     blind, window = answer.get("blind"), answer.get("blind_window")

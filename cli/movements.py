@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from cli import hotlist_entries, moments
-from cli.finding import narrowing, tell_blind
-from cli.output import AsJson, cell, local_time, print_json, print_table, say
+from cli.finding import narrowing, tell_blind, tell_lists
+from cli.output import AsJson, cell, local_time, note, print_json, print_table, say
 from cli.state import api
 
 Plate = Annotated[str, typer.Argument(metavar="PLATE", help="A whole plate, e.g. ABC1D23.")]
@@ -98,6 +99,7 @@ def companions(  # noqa: PLR0913  each is an option of the command line
     print_table(COMPANIONS, rows, "No plate was near often enough.")
     more = ", the newest" if found["more_passages"] else ""
     say(f"{found['passages']} passages of {cell(' or '.join(found['plates']))} were looked at{more}.")
+    tell_blind(found)
 
 
 def stats(  # noqa: PLR0913  each is an option of the command line
@@ -156,10 +158,23 @@ def export(  # noqa: PLR0913  each is an option of the command line
     if str(file) == "-":
         sys.stdout.buffer.write(data)
         sys.stdout.flush()
+        _tell_export(headers, note)
         return
     file.write_bytes(data)
     more = "; there are more: narrow the question" if headers.get("x-gtv-more") == "true" else ""
     say(f"{headers.get('x-gtv-rows', '?')} rows in {cell(str(file))}{more}")
+    _tell_export(headers, say)
+
+
+def _tell_export(headers: Mapping[str, str], tell: Callable[[str], None]) -> None:
+    """The file's hash, and what is missing in it; `tell` writes a line."""
+    tell(f"SHA-256, as the audit log has it: {cell(headers.get('x-gtv-sha256', '?'))}")
+    blind = headers.get("x-gtv-blind", "0")
+    if blind != "0":
+        least = "at least " if headers.get("x-gtv-blind-more") == "true" else ""
+        tell(f"[yellow]Cameras did not see at {least}{cell(blind)} times; no row there means nothing."
+             " The audit log has the times.[/]")  # fmt: skip
+    tell_lists({"hotlists_whole": headers.get("x-gtv-hotlists-whole") != "false"})
 
 
 def evidence(

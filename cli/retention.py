@@ -161,6 +161,8 @@ def _print_run(found: dict[str, Any]) -> None:
     for name in ("orphan_examples", "missing_examples"):
         for key in report.get(name, [])[:5]:
             say(f"  {name.partition('_')[0]}: {cell(key)}")
+    if "held_from" in classes.get("audit", {}):
+        say(f"A legal hold names row {classes['audit']['held_from']} of the audit log: it stays, and all behind it.")
     if "errors" in report:
         say(f"[red]{report['errors']['count']} pictures could not be deleted[/]; the next run tries again.")
     ended = f"{found['kind']} {found['id']}: {cell(found['state'])}"

@@ -20,7 +20,7 @@ from functions.alerts.schemas_alerts import (
     NotificationView,
     Sighting,
 )
-from functions.shared import audit, logs, masking
+from functions.shared import audit, logs, lookups, masking
 from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import now
@@ -33,6 +33,8 @@ from functions.shared.tokens import Principal
 log = logs.get("alerts")
 MOST_COUNTED = 1000
 # What is told of an alert in words, which may name a plate.
+_OF_DESK = frozenset({"state", "escalated", "kind", "min_priority"})
+_NOT_ASKED = {"cursor", "limit", "reason"}
 _TEXTS = ("reason", "note", "withdrawn_reason")
 
 
@@ -53,11 +55,15 @@ async def list_alerts(context: Context, who: Principal, query: AlertQuery) -> Al
     async with context.db.read() as session:
         found = await rows.alerts(session, who.scope, filters, query.cursor, query.limit + 1)
         seen = await rows.cameras_in(session, who.scope, _others(found))
-    if plate is not None:
-        async with context.db.transaction() as session:
-            act = Act("alerts.search", plate, query.reason, details={"found": len(found)})
-            await audit.record(context.vault, session, who, act)
     kept = found[: query.limit]
+    shown = len({row.alert.plate for row in kept} - {None})
+    # The desk's own filters (state, kind, priority) step over nothing: what is open, the page asks for by itself.
+    asked = query.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude_none=True, exclude=_NOT_ASKED)
+    narrowed = query.cursor is not None or bool(asked.keys() - _OF_DESK)
+    if plate is not None or lookups.is_lookup(len(kept), shown, narrowed=narrowed):
+        async with context.db.transaction() as session:
+            act = Act("alerts.search", plate or "", query.reason, {**asked, "found": len(found), "plates": shown})
+            await audit.record(context.vault, session, who, act)
     items = [await view(context, who, shown, seen) for shown in kept]
     return AlertPage(items=items, next_cursor=kept[-1].alert.id if len(found) > query.limit else None)
 

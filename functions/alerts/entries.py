@@ -26,7 +26,7 @@ from functions.alerts.schemas import (
     ImportReport,
     LineFault,
 )
-from functions.shared import audit, logs, masking
+from functions.shared import audit, logs, lookups, masking
 from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import new_id, now
@@ -46,6 +46,8 @@ MAX_LINES, MAX_ENTRIES, MAX_FAULTS = 300_000, 1_000_000, 200
 _PAGE = 2000
 # A cell that begins so a spreadsheet would run as a formula, or take off the apostrophe of one that is text.
 _RUNS = ("=", "+", "-", "@", "'")
+# What the console asks for when a list is opened.
+ENTRIES_OF_PAGE = 100
 
 
 def checked(given: EntryIn) -> dict[str, Any]:
@@ -99,6 +101,11 @@ async def list_entries(context: Context, who: Principal, hotlist_id: str, query:
             found = await repository.entries(session, row.id, behind, query.limit + 1, normalise(query.q or ""))
     kept = found[: query.limit]
     more = kept[-1].id if len(found) > query.limit else None
+    narrowed = query.cursor is not None or bool(query.q)
+    if lookups.is_lookup(len(kept), len(kept), narrowed=narrowed, newest=ENTRIES_OF_PAGE):
+        async with context.db.transaction() as session:
+            act = Act("hotlists.entries", row.id, None, {"q": normalise(query.q or ""), "entries": len(kept)})
+            await audit.record(context.vault, session, who, act)
     return EntryPage(items=[entry_view(item, hidden) for item in kept], next_cursor=more)
 
 

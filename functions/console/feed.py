@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from prometheus_client import Gauge
 from pydantic import BaseModel, ValidationError
 
-from functions.console import alerts
+from functions.console import alerts, replaying
 from functions.console.reader import Reader
 from functions.console.schemas import Clock, LiveCameraChange, LiveCameraStatus, LiveDetection, Reset
 from functions.shared import logs
@@ -85,7 +85,10 @@ class Feed:
         if not bus.connected:
             raise BusUnavailable("NATS does not answer; the feed begins when it does")
         await reader.begin()
-        return self._blocks(bus, await start_of(bus, after), reader)
+        start = await start_of(bus, after)
+        if after is not None:
+            await replaying.recorded(self._context, bus, reader, start.sequence)
+        return self._blocks(bus, start, reader)
 
     async def _blocks(self, bus: Bus, start: Start, reader: Reader) -> AsyncIterator[bytes]:
         queue: asyncio.Queue[Event | None] = asyncio.Queue(BACKLOG)

@@ -34,6 +34,11 @@ class Reader:
         """Whether plates are hidden from them."""
         return masking.hides(self._context.settings, self.who)
 
+    @property
+    def cameras(self) -> list[str]:
+        """The cameras that they see, as parts of subjects: `*` for all."""
+        return ["*"] if self.who.scope.everything else sorted(self._cameras)
+
     async def begin(self) -> None:
         """Ask which cameras they see. Raises DatabaseUnavailable."""
         await self._look()

@@ -13,14 +13,14 @@ import json
 import os
 import socket
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from prometheus_client import Counter as Metric
 from prometheus_client import Gauge
 from sqlalchemy.exc import IntegrityError
 
-from functions.retention import due, policy, reconcile, repository
+from functions.retention import audit_held, due, policy, reconcile, repository
 from functions.retention.due import Doom
 from functions.retention.policy import Plan
 from functions.shared import audit, audit_check, logs
@@ -200,27 +200,30 @@ async def _sweep_images(work: Run, plan: Plan, entry: dict[str, Any]) -> None:
 
 
 async def _sweep_audit(work: Run, plan: Plan, entry: dict[str, Any]) -> None:
+    """The log goes from its beginning and in one piece: what a legal hold names keeps all that follows."""
     cutoff = plan.cutoffs.default
     while cutoff is not None:
         async with work.context.db.read() as session:
-            last = await audit_check.last_before(session, cutoff, AUDIT_ROWS)
-        if last is None:
-            return
-        if work.dry_run:
-            entry["rows"] = await _audit_rows(work.context, cutoff)
+            kept = await audit_held.first_named(session, cutoff)
+            last = await audit_check.last_before(session, cutoff, AUDIT_ROWS, kept)
+            entry["held"] = await audit_check.count_kept(session, cutoff, kept)
+            if kept is not None:
+                entry["held_from"] = kept
+            if work.dry_run:
+                entry["rows"] = await audit_check.count_before(session, cutoff) - entry["held"]
+        if last is None or work.dry_run:
             return
         await work.renew()
         archive = await _archived(work.context, last.seq) if work.context.settings.retention_audit_archive else None
         async with work.context.db.transaction() as session:
+            kept = await audit_held.first_named(session, cutoff)
+            if kept is not None and kept <= last.seq:
+                # A hold was placed just now.
+                continue
             checkpoint = await audit_check.cut(work.context.vault, session, last, archive)
             entry["rows"] += checkpoint.rows
             await repository.write_run(session, work.id, report=work.report)
         ROWS_DELETED.labels("audit").inc(checkpoint.rows)
-
-
-async def _audit_rows(context: Context, cutoff: datetime) -> int:
-    async with context.db.read() as session:
-        return await audit_check.count_before(session, cutoff)
 
 
 async def _archived(context: Context, until: int) -> audit_check.Archive:

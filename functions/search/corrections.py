@@ -19,7 +19,7 @@ from functions.search.schemas import (
     DetectionChange,
     DetectionDetail,
 )
-from functions.shared import audit, logs, masking
+from functions.shared import audit, logs, lookups, masking
 from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import new_id, now
@@ -67,7 +67,8 @@ async def correct(context: Context, detection_id: str, change: DetectionChange, 
                 note.id, note.plate_snapshot_key = correction_id, copy
                 session.add(note)
                 await _set_plate(session, row, note)
-            if _set_vehicle(row, given) or said:
+            changed = _set_vehicle(row, given) or said
+            if changed:
                 row.updated_at = at
                 events.tell(session, row)
                 act = Act("detections.correct", detection_id, look.reason, _told(seen, given))
@@ -77,6 +78,9 @@ async def correct(context: Context, detection_id: str, change: DetectionChange, 
         raise
     if copy is not None and not said:
         await forget(context, copy)
+    if not changed:
+        # It changed nothing, and shows what opening the passage shows.
+        return await service.opened(context, detection_id, look)
     log.info("detection_corrected", detection_id=detection_id, fields=sorted(change.model_fields_set), by=by)
     await events.let_out(context)
     return await service.find_one(context, detection_id, look)
@@ -154,15 +158,20 @@ async def forget(context: Context, key: str | None) -> None:
 
 
 async def find(context: Context, query: CorrectionQuery, who: Principal) -> CorrectionPage:
-    """A page of corrections, newest first. Raises InvalidInput."""
+    """A page of corrections, newest first, which is recorded as any list that shows plates. Raises InvalidInput."""
     service.require_order(query.start, query.end)
     behind = cursors.decode(query.cursor) if query.cursor else None
     filters = CorrectionFilters(tuple(query.camera_id), query.start, query.end, query.source, who.scope)
     async with context.db.read() as session:
         rows = await repository.corrections(session, filters, behind, query.limit + 1)
-    last = rows[query.limit - 1] if len(rows) > query.limit else None
+    last, shown = rows[query.limit - 1] if len(rows) > query.limit else None, rows[: query.limit]
+    asked = query.model_dump(mode="json", by_alias=True, exclude_unset=True, exclude={"cursor", "limit"})
+    plates = len({plate for row in shown for plate in (row.plate_before, row.plate_after)} - {None})
+    if lookups.is_lookup(len(shown), plates, narrowed=query.cursor is not None or bool(asked)):
+        details = {**asked, "count": len(shown), "plates": plates}
+        await looking.record(context, Look(who), "corrections.search", "", details)
     return CorrectionPage(
-        items=[await service.correction_view(context, row, Look(who)) for row in rows[: query.limit]],
+        items=[await service.correction_view(context, row, Look(who)) for row in shown],
         next_cursor=cursors.encode(cursors.Position(last.created_at, last.id)) if last else None,
     )
 

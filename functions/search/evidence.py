@@ -12,13 +12,15 @@ from typing import Any, Literal
 
 from pydantic import ValidationError
 
-from functions.search import looking, repository, repository_cameras, repository_custody, service
+from functions.search import listed, looking, repository, repository_cameras, repository_custody, service
+from functions.search.export import NOT_ASKED
 from functions.search.looking import Look
 from functions.search.repository import Found
 from functions.search.repository_cameras import Place
 from functions.search.schemas import PlateQuery
 from functions.shared.context import Context
-from functions.shared.errors import NotFound
+from functions.shared.errors import InvalidInput, NotFound
+from functions.shared.scope import EVERYTHING
 from functions.shared.tables import AuditRow, Correction, PassageObservation
 from functions.shared.tokens import Principal
 
@@ -138,7 +140,7 @@ async def _exports(context: Context, found: Found, look: Look) -> list[AuditRow]
     row, held = found.detection, []
     async with context.db.read() as session:
         for act in await repository_custody.exports_since(session, row.created_at, MOST_EXPORTS):
-            asked = {name: value for name, value in act.details.items() if name not in ("count", "plates", "groups")}
+            asked = {name: value for name, value in act.details.items() if name not in NOT_ASKED}
             try:
                 query = PlateQuery.model_validate(asked)
             except ValidationError:
@@ -147,6 +149,12 @@ async def _exports(context: Context, found: Found, look: Look) -> list[AuditRow]
             # Who exported saw the cameras of some groups, perhaps, and of others nothing went out.
             scope = look.who.scope.within(act.details.get("groups"))
             filters = replace(service.filters_of(context, exact, Look(look.who)), scope=scope)
+            try:
+                # By the lists as they are now, whoever asks; one that is gone shows nothing any more.
+                wanted = sorted(set(query.hotlist_id))
+                filters = await listed.by_lists(session, filters, wanted, EVERYTHING) if wanted else filters
+            except InvalidInput:
+                continue
             if await repository.holds(session, filters, row.id):
                 held.append(act)
     return held

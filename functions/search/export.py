@@ -1,17 +1,18 @@
-"""A list of detections as CSV, written while it is read."""
+"""A list of detections as CSV, made whole before it goes out: its hash is in the audit log before anybody has it."""
 
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from functions.search import cursors, listed, looking, service
+from functions.search import blindness, cursors, listed, looking, service
 from functions.search.filters import Filters
-from functions.search.looking import Look
 from functions.search.plates import normalised
 from functions.search.repository import Found
 from functions.search.schemas import ExportQuery
@@ -24,47 +25,65 @@ COLUMNS = (
     "plate_format", "uncertain", "corrected", "type", "type_confidence", "color", "color_confidence", "direction",
 )  # fmt: skip
 _PAGE = 500
+# What the audit row of an export has besides the question.
+NOT_ASKED = frozenset({"count", "plates", "groups", "sha256", "blind", "blind_window", "hotlists_whole"})
 # A spreadsheet runs what begins so.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 
 @dataclass(frozen=True)
 class Export:
-    """`rows` come out; `more`: there are further ones than the limit let through."""
+    """`data` is UTF-8 with `rows` lines behind its head; `more`: there are further ones than the limit let through.
+    `blind`: how many times the asked cameras did not see, `blind_more` of more that were not counted."""
 
-    text: AsyncIterator[str]
+    data: bytes
     rows: int
     more: bool
+    blind: int
+    blind_more: bool
+    hotlists_whole: bool | None
+
+    @property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.data).hexdigest()
 
 
 async def export(context: Context, query: ExportQuery, who: Principal) -> Export:
     """What the same question to the list would show. Raises InvalidInput, NotFound, Forbidden.
 
-    The row in the audit log says how many rows and plates go out, so they are counted before the first does.
+    The row in the audit log says how many rows and plates go out, the file's SHA-256, and when the asked cameras did
+    not see: no row of these times is no sign that nobody passed.
     """
     look = looking.look_of(context, who, query.reason, by_plate=True)
     filters = service.filters_of(context, query, look)
-    rows, plates = 0, set[str]()
+    text, plates, rows = io.StringIO(), set[str](), 0
+    lines = csv.writer(text)
+    lines.writerow(COLUMNS)
     async with context.db.read() as session:
         filters = await listed.narrowed(context, session, query, filters, look)
+        told = await blindness.over(session, filters, query.start, query.end)
         async for found in _pages(session, query, filters, query.limit + 1):
-            rows += len(found)
-            plates.update(each.detection.plate for each in found if each.detection.plate is not None)
-    more, rows = rows > query.limit, min(rows, query.limit)
+            shown = found[: query.limit - rows]
+            lines.writerows([cell(value) for value in _row(each, hidden=look.hides(context))] for each in shown)
+            plates.update(each.detection.plate for each in shown if each.detection.plate is not None)
+            more, rows = len(found) > len(shown), rows + len(shown)
+    made = Export(
+        text.getvalue().encode(), rows, more, len(told["blind"]), told["blind_window"].more, listed.whole_of(filters)
+    )  # fmt: skip
     subject = normalised(query.plate) if query.plate is not None else ""
-    details = {**service.asked_of(query), "count": rows, "plates": len(plates)}
+    details = {**service.asked_of(query), "count": rows, "plates": len(plates), **_of_file(made, told)}
     if who.scope.groups is not None:
         details["groups"] = sorted(who.scope.groups)
     await looking.record(context, look, "detections.export", subject, details)
-    return Export(_text(context, query, filters, look), rows, more)
+    return made
 
 
-async def _text(context: Context, query: ExportQuery, filters: Filters, look: Look) -> AsyncIterator[str]:
-    yield _line(COLUMNS)
-    hidden = look.hides(context)
-    async with context.db.read() as session:
-        async for found in _pages(session, query, filters, query.limit):
-            yield "".join(_line(_row(each, hidden=hidden)) for each in found)
+def _of_file(made: Export, told: dict[str, Any]) -> dict[str, Any]:
+    """What the audit log says of the file (`NOT_ASKED`)."""
+    window = told["blind_window"].model_dump(mode="json")
+    times = [each.model_dump(mode="json", exclude={"camera_name"}) for each in told["blind"]]
+    lists = {} if made.hotlists_whole is None else {"hotlists_whole": made.hotlists_whole}
+    return {"sha256": made.sha256, "blind": times, "blind_window": window, **lists}
 
 
 async def _pages(
@@ -95,12 +114,6 @@ def _row(found: Found, *, hidden: bool) -> list[object]:
         row.plate_confidence, row.plate_format, row.uncertain, row.corrected, row.vehicle_type, row.vehicle_confidence,
         row.color, row.color_confidence, row.direction,
     ]  # fmt: skip
-
-
-def _line(values: Sequence[object]) -> str:
-    text = io.StringIO()
-    csv.writer(text).writerow([cell(value) for value in values])
-    return text.getvalue()
 
 
 def cell(value: object) -> str:

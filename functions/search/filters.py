@@ -24,12 +24,13 @@ _FIFTH = dict(zip("0123456789ABCDEFGHIJ", "ABCDEFGHIJ0123456789", strict=True))
 @dataclass(frozen=True)
 class Listed:
     """Plates that are on lists: exact entries of `hotlist_ids`, of `twinned` their twins too, `plates`; and passages
-    with an alert of `by_alert`, lists without entries."""
+    with an alert of `by_alert`, lists without entries. `whole`: no plate that is on them can be missing."""
 
     hotlist_ids: tuple[str, ...] = ()
     twinned: tuple[str, ...] = ()
     plates: tuple[str, ...] = ()
     by_alert: tuple[str, ...] = ()
+    whole: bool = True
 
 
 @dataclass(frozen=True)

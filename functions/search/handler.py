@@ -6,7 +6,7 @@ import re
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from functions.search import (
     corrections,
@@ -68,13 +68,22 @@ async def search_settings(context: Ctx, who: Who) -> SearchSettings:
 
 @router.get("/detections/export.csv", response_class=Response, responses=_CSV)
 async def export_detections(query: Annotated[ExportQuery, Query()], context: Ctx, who: Who) -> Response:
-    """The list as CSV, at the most 50,000 rows; X-GTV-More says whether there are further ones."""
+    """The list as CSV, at the most 50,000 rows; X-GTV-More says whether there are further ones, X-GTV-SHA256 what the
+    audit log has of the file, X-GTV-Blind how many times the asked cameras did not see (X-GTV-Blind-More: more than
+    were counted), X-GTV-Hotlists-Whole what `hotlists_whole` says of a list."""
     made = await export.export(context, query, who)
     headers = {
         "Content-Disposition": 'attachment; filename="detections.csv"', "X-GTV-Rows": str(made.rows),
-        "X-GTV-More": "true" if made.more else "false",
+        "X-GTV-More": _flag(made.more), "X-GTV-SHA256": made.sha256, "X-GTV-Blind": str(made.blind),
+        "X-GTV-Blind-More": _flag(made.blind_more),
     }  # fmt: skip
-    return StreamingResponse(made.text, media_type="text/csv; charset=utf-8", headers=headers)
+    if made.hotlists_whole is not None:
+        headers["X-GTV-Hotlists-Whole"] = _flag(made.hotlists_whole)
+    return Response(made.data, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
 
 
 @router.get("/detections/stats")

@@ -1,13 +1,15 @@
 """The plates of hotlists, as a filter of detections: by the entries as they are now, matched as alerts match them.
 
 Exact entries are joined in the database, hundreds of thousands if need be. What wildcards and fuzzy ones may mean is
-looked up among the plates that are stored, by indexes, and then matched.
+looked up among the plates that are stored, by indexes, and then matched. Of fuzzy entries that reach farther than the
+neighbours that an index answers (`fuzzy.FARTHEST`), the plates that alerts were raised of are taken too; others may be
+missing, and the answer says so.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -22,6 +24,7 @@ from functions.shared.access import ACCESS
 from functions.shared.context import Context
 from functions.shared.errors import Forbidden, InvalidInput
 from functions.shared.plates import distance, twins
+from functions.shared.scope import Scope
 from functions.shared.tables import CLONED_LIST, Hotlist
 from functions.shared.tokens import Principal
 
@@ -41,14 +44,25 @@ async def narrowed(context: Context, session: AsyncSession, query: PlateQuery, f
         return filters
     _require_access(look.who)
     require_unmasked(context, look, "a list may hold patterns, by which they could be told")
-    lists = await repository_lists.lists(session, look.who.scope, wanted)
+    return await by_lists(session, filters, wanted, look.who.scope)
+
+
+async def by_lists(session: AsyncSession, filters: Filters, wanted: Sequence[str], scope: Scope) -> Filters:
+    """The filters with the plates of lists that somebody of the scope sees, as they are now. Raises InvalidInput."""
+    lists = await repository_lists.lists(session, scope, wanted)
     if len(lists) < len(wanted):
         missing = sorted(set(wanted) - {row.id for row in lists})
         raise InvalidInput(f"hotlist_id: there is no list {missing[0]}", field="hotlist_id")
     by_alert = tuple(row.id for row in lists if row.id == CLONED_LIST)
     ids = tuple(row.id for row in lists if row.id != CLONED_LIST)
     twinned = tuple(row.id for row in lists if row.id != CLONED_LIST and row.twins)
-    return replace(filters, listed=Listed(ids, twinned, await _by_patterns(session, filters, lists), by_alert))
+    plates, whole = await _by_patterns(session, filters, lists)
+    return replace(filters, listed=Listed(ids, twinned, plates, by_alert, whole))
+
+
+def whole_of(filters: Filters) -> bool | None:
+    """Whether no plate of the lists can be missing; None where none was asked for."""
+    return None if filters.listed is None else filters.listed.whole
 
 
 def _require_access(who: Principal) -> None:
@@ -59,9 +73,13 @@ def _require_access(who: Principal) -> None:
         raise Forbidden(f"hotlist_id: reading lists is not yours: {rule.permission}", field="hotlist_id")
 
 
-async def _by_patterns(session: AsyncSession, filters: Filters, lists: Iterable[Hotlist]) -> tuple[str, ...]:
-    """The plates that are stored, in the time that is asked for, and match a wildcard or a fuzzy entry."""
+async def _by_patterns(
+    session: AsyncSession, filters: Filters, lists: Iterable[Hotlist]
+) -> tuple[tuple[str, ...], bool]:
+    """The plates that are stored, in the time that is asked for, and match a wildcard or a fuzzy entry; and whether
+    these are all."""
     found: set[str] = set()
+    whole = True
     for row in lists:
         patterns = await repository_lists.patterns(session, row, MOST_PATTERNS + 1)
         if len(patterns) > MOST_PATTERNS:
@@ -69,12 +87,16 @@ async def _by_patterns(session: AsyncSession, filters: Filters, lists: Iterable[
                 f"hotlist_id: the list has more than {MOST_PATTERNS} wildcards and fuzzy entries; ask for its alerts",
                 field="hotlist_id",
             )  # fmt: skip
+        far = [pattern for pattern in patterns if pattern.match == "fuzzy" and pattern.tolerance > fuzzy.FARTHEST]
+        whole = whole and not far
+        alerted = await repository_lists.alerted_plates(session, row.id, MOST_LOOKED_AT) if far else []
+        found |= {plate for plate in alerted if any(matches(each, plate, with_twins=row.twins) for each in far)}
         for pattern in patterns:
             plates = await _candidates(session, filters, pattern, with_twins=row.twins)
             found |= {plate for plate in plates if matches(pattern, plate, with_twins=row.twins)}
             if len(found) > MOST_FOUND:
                 raise InvalidInput("hotlist_id: too many plates match the list; narrow the time", field="hotlist_id")
-    return tuple(sorted(found))
+    return tuple(sorted(found)), whole
 
 
 async def _candidates(session: AsyncSession, filters: Filters, pattern: Pattern, *, with_twins: bool) -> set[str]:

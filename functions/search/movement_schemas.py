@@ -75,7 +75,7 @@ class Companion(BaseModel):
     last_at: datetime
 
 
-class Companions(BaseModel):
+class Companions(Blindness):
     """Ranked by meetings, then by cameras. `more_passages`: older passages of the plate were not looked at."""
 
     plates: list[str]

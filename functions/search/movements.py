@@ -56,6 +56,7 @@ async def companions(context: Context, text: str, query: CompanionQuery, who: Pr
         rows = await repository_movements.passages(session, filters, None, MOST_PASSAGES + 1, newest=True)
         seen = rows[:MOST_PASSAGES]
         found = await repository_movements.companions(session, seen, meeting, Filters(scope=who.scope), query.limit)
+        told = await blindness.over(session, filters, query.start, query.end)
     details = {"plates": len(found), "passages": len(seen), "minutes": query.minutes, **_window(query)}
     await looking.record(context, look, "detections.companions", plates[0], details)
     hidden = look.hides(context)
@@ -67,7 +68,7 @@ async def companions(context: Context, text: str, query: CompanionQuery, who: Pr
         for met in found
     ]  # fmt: skip
     return Companions(
-        plates=list(plates), passages=len(seen), more_passages=len(rows) > MOST_PASSAGES, items=items
+        plates=list(plates), passages=len(seen), more_passages=len(rows) > MOST_PASSAGES, items=items, **told
     )  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from functions.search.filters import Filters, during, in_force, ranges
 from functions.search.plates import PlateTest
 from functions.shared.hotlists import tolerance, visible
 from functions.shared.scope import Scope
-from functions.shared.tables import Detection, Hotlist, HotlistEntry
+from functions.shared.tables import Alert, Detection, Hotlist, HotlistEntry
 
 
 class Pattern(NamedTuple):
@@ -38,6 +38,12 @@ async def patterns(session: AsyncSession, hotlist: Hotlist, limit: int) -> list[
         Pattern(text, match, tolerance(of_list, len(text)) if own is None else own)
         for text, match, own in await session.execute(asked.limit(limit))
     ]
+
+
+async def alerted_plates(session: AsyncSession, hotlist_id: str, limit: int) -> list[str]:
+    """Plates of the list's alerts that were not withdrawn."""
+    asked = select(Alert.plate).distinct().where(Alert.hotlist_id == hotlist_id, Alert.state != "withdrawn")
+    return list(await session.scalars(asked.limit(limit)))
 
 
 async def plates(session: AsyncSession, filters: Filters, ends: PlateTest, limit: int) -> list[str]:

@@ -67,7 +67,7 @@ class PlateQuery(BaseModel):
         default=[],
         max_length=20,
         description="plates on one of these lists, as its entries are now and match (fuzzy ones as far as a distance "
-        "of 1); of `cloned`, passages with an alert",
+        "of 1, and beyond it what they were alerted of: see hotlists_whole); of `cloned`, passages with an alert",
     )
     start: Moment | None = Field(None, alias="from", description="passages that began at or after this time")
     end: Moment | None = Field(None, alias="to", description="passages that began before this time")
@@ -209,6 +209,11 @@ class Blindness(BaseModel):
 class DetectionPage(Blindness):
     items: list[DetectionView]
     next_cursor: str | None
+    hotlists_whole: bool | None = Field(
+        None,
+        description="of hotlist_id; false: fuzzy entries of the lists reach farther than a distance of 1, and what lies"
+        " beyond is shown if it raised an alert",
+    )
 
 
 class SearchSettings(BaseModel):

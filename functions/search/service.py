@@ -26,7 +26,7 @@ from functions.search.schemas import (
     SearchSettings,
     Source,
 )
-from functions.shared import masking
+from functions.shared import lookups, masking
 from functions.shared.context import Context
 from functions.shared.contracts import Candidate
 from functions.shared.errors import Forbidden, InvalidInput, NotFound
@@ -35,6 +35,8 @@ from functions.shared.store import FolderStore
 from functions.shared.tables import Correction, Detection, PassageObservation
 from functions.shared.tokens import Principal
 
+# How a plate is matched says nothing without one.
+_NARROW_NOTHING = frozenset({"match", "twins"})
 _ID = _SIGNATURE = re.compile(r"^[0-9a-f]{32}$")
 
 
@@ -62,13 +64,14 @@ async def find(context: Context, query: DetectionQuery, who: Principal) -> Detec
         rows = await rows_of(session, query, filters, behind, query.limit + 1)
         told = _tells_blindness(query) and await blindness.over(session, filters, query.start, query.end)
     items = [await view(context, found, look) for found in rows[: query.limit]]
-    if by_plate or query.cursor is not None:
-        # Turning the pages of everything looks people up, too.
+    asked, shown = asked_of(query), _shown(rows[: query.limit])
+    narrowed = query.cursor is not None or bool(asked.keys() - _NARROW_NOTHING)
+    # Stepping from time to time or from camera to camera looks people up as turning the pages does.
+    if by_plate or query.cursor is not None or lookups.is_lookup(**shown, narrowed=narrowed):
         subject = normalised(query.plate) if query.plate is not None else ""
-        await looking.record(
-            context, look, "detections.search", subject, {**asked_of(query), **_shown(rows[: query.limit])}
-        )
-    return DetectionPage(items=items, next_cursor=_next(rows, query.limit), **(told or {}))
+        await looking.record(context, look, "detections.search", subject, _told(asked, shown))
+    whole = listed.whole_of(filters)
+    return DetectionPage(items=items, next_cursor=_next(rows, query.limit), hotlists_whole=whole, **(told or {}))
 
 
 def _tells_blindness(query: DetectionQuery) -> bool:
@@ -79,7 +82,11 @@ def _tells_blindness(query: DetectionQuery) -> bool:
 
 
 def _shown(rows: Sequence[Found]) -> dict[str, int]:
-    return {"count": len(rows), "plates": len({found.detection.plate for found in rows} - {None})}
+    return {"rows": len(rows), "plates": len({found.detection.plate for found in rows} - {None})}
+
+
+def _told(asked: dict[str, Any], shown: dict[str, int]) -> dict[str, Any]:
+    return {**asked, "count": shown["rows"], "plates": shown["plates"]}
 
 
 def _next(rows: Sequence[Found], limit: int) -> str | None:

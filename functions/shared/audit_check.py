@@ -122,16 +122,18 @@ async def rows(session: AsyncSession, after: int, until: int | None = None) -> A
         after = found[-1].seq
 
 
-async def last_before(session: AsyncSession, cutoff: datetime, most: int) -> Any:
+async def last_before(session: AsyncSession, cutoff: datetime, most: int, kept: int | None = None) -> Any:
     """The last of the rows that are all older than a time, at the most `most` of them; None when the oldest is not.
-    Times rise with the rows but for the clocks of several machines: a row is cut only with every one before it."""
+    Times rise with the rows but for the clocks of several machines: a row is cut only with every one before it.
+    `kept`: the number of a row that stays, and with it all behind."""
     first = await session.scalar(select(func.min(AuditRow.seq)))
     if first is None:
         return None
     first_kept = await session.scalar(select(func.min(AuditRow.seq)).where(AuditRow.at >= cutoff))
     asked = select(_TABLE).where(_TABLE.c.seq < first + most).order_by(_TABLE.c.seq.desc()).limit(1)
-    if first_kept is not None:
-        asked = asked.where(_TABLE.c.seq < first_kept)
+    for seq in (first_kept, kept):
+        if seq is not None:
+            asked = asked.where(_TABLE.c.seq < seq)
     return (await session.execute(asked)).one_or_none()
 
 
@@ -180,3 +182,11 @@ async def reseal(vault: Vault, session: AsyncSession) -> int:
 
 async def count_before(session: AsyncSession, cutoff: datetime) -> int:
     return int(await session.scalar(select(func.count()).select_from(AuditRow).where(AuditRow.at < cutoff)) or 0)
+
+
+async def count_kept(session: AsyncSession, cutoff: datetime, kept: int | None) -> int:
+    """Rows older than a time that stay since row `kept` does."""
+    if kept is None:
+        return 0
+    asked = select(func.count()).select_from(AuditRow).where(AuditRow.at < cutoff, AuditRow.seq >= kept)
+    return int(await session.scalar(asked) or 0)

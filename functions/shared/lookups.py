@@ -1,7 +1,7 @@
 """How much one person looks up: counted with each audit row, so that many processes count together.
 
 A look-up counts once, and once more for each further `PLATES_OF_ONE` plates that it showed. Windows slide by spans of
-five minutes.
+five minutes. A list is a look-up where somebody chose what it shows; the newest few of all are the live page's.
 """
 
 from __future__ import annotations
@@ -26,9 +26,12 @@ ALARM = "privacy.bulk_lookups"
 # Acts by which a person learns where a vehicle was.
 ACTIONS = frozenset({
     "detections.search", "detections.show", "detections.route", "detections.companions", "detections.export",
-    "detections.evidence", "detections.reveal", "privacy.report", "hotlists.preview", "alerts.search",
+    "detections.evidence", "detections.reveal", "detections.replay", "corrections.search", "privacy.report",
+    "hotlists.preview", "hotlists.entries", "hotlists.export_entries", "alerts.search",
 })  # fmt: skip
 PLATES_OF_ONE = 20
+# Rows of a list that nobody narrowed, as pages ask for them by themselves, again and again.
+NEWEST = 50
 SPAN = timedelta(minutes=5)
 # Under which `AsyncSession.info` keeps the limits (`Database.open`).
 INFO = "lookup_limits"
@@ -70,6 +73,20 @@ def weight(plates: Any) -> int:
     """What a look-up that showed so many plates counts."""
     shown = plates if isinstance(plates, int) and not isinstance(plates, bool) else 1
     return max(1, math.ceil(shown / PLATES_OF_ONE))
+
+
+def is_lookup(rows: int, plates: int, *, narrowed: bool, newest: int = NEWEST) -> bool:
+    """Whether a list that showed so many rows, with so many plates, has to be recorded.
+
+    `narrowed`: by a time, a camera, any filter, or a cursor; whoever may choose them can step over all there is.
+    `newest`: rows that a page of the console asks for by itself.
+
+    >>> is_lookup(50, 44, narrowed=False), is_lookup(51, 44, narrowed=False), is_lookup(1, 1, narrowed=True)
+    (False, True, True)
+    >>> is_lookup(200, 0, narrowed=True)
+    False
+    """
+    return plates > 0 and (narrowed or rows > newest)
 
 
 def bucket_of(at: datetime) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import hashlib
 import io
 from datetime import timedelta
 from pathlib import Path
@@ -81,7 +82,9 @@ def test_a_route(platform: Platform, seen: list[Detection]) -> None:
 def test_companions_and_statistics(platform: Platform, seen: list[Detection]) -> None:
     found = platform("detections", "companions", "ABC1234", "--minutes", "1", "--json")
     assert [(each["plate"], each["meetings"]) for each in found.json["items"]] == [("XYZ9K88", 3)]
-    assert "3 passages of ABC1234 or ABC1C34" in platform("detections", "companions", "ABC1234").out
+    shown = platform("detections", "companions", "ABC1234")
+    assert "3 passages of ABC1234 or ABC1C34" in shown.out
+    assert "Cameras that did not see" in shown.err
     counted = platform("detections", "stats", "--by", "camera", "--from", "3h", "--json")
     assert {key["key"]: key["count"] for key in counted.json["keys"]} == {"north": 5, "south": 3}
     table = platform("detections", "stats", "--by", "camera", "--time-zone", "UTC")
@@ -95,6 +98,8 @@ def test_an_export_and_a_document(platform: Platform, seen: list[Detection], tmp
     done = platform("detections", "export", str(file), "--plate", "ABC", "--match", "prefix")
     assert done.code == 0, done.err
     assert "3 rows" in done.out
+    assert hashlib.sha256(file.read_bytes()).hexdigest() in done.out
+    assert "Cameras did not see" in done.out
     assert [row["plate"] for row in csv.DictReader(io.StringIO(file.read_text()))] == ["ABC1234", "ABC1C34", "ABC1234"]
     assert platform("detections", "export", str(file)).code == 2, "it would write over a file"
     assert platform("detections", "export", "-", "--limit", "1").out.count("\n") == 2

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 
 from functions.retention import audit_log, deleting
 from functions.shared import audit, audit_check, lookups
@@ -20,6 +20,7 @@ from functions.shared.lookups import Limits, weight
 from functions.shared.tables import AuditRow, LookupCount, OutboxMessage, User
 from functions.shared.tokens import Principal
 from tests.functions.retention.conftest import another, both
+from tests.functions.retention.conftest import camera as add_camera
 from tests.functions.serving import Served
 
 URL = "/api/auth/audit"
@@ -136,6 +137,49 @@ async def test_old_rows_are_cut_off_into_the_store_and_the_rest_holds(served: Se
     name = next(key for key in names if key.endswith(".gz"))
     rows = [json.loads(line) for line in gzip.decompress(await served.context.store.get(name)).splitlines()]
     assert [row["seq"] for row in rows] == list(range(1, cut + 1))
+
+
+@both
+@pytest.mark.parametrize(
+    ("hold", "kept"),
+    [
+        ({"plate": "abc-1d23"}, Act("detections.search", "ABC1D23")),
+        ({"plate": "ABC1D23"}, Act("detections.companions", "XYZ9K88", details={"seen": ["ABC1334", "ABC1D23"]})),
+        # The twin of ABC1334.
+        ({"plate": "ABC1D34"}, Act("detections.route", "ABC1334")),
+        ({"camera_id": "gate"}, Act("detections.show", "a" * 32, details={"camera_id": "gate"})),
+    ],
+)
+async def test_the_cut_stops_before_what_a_legal_hold_names(served: Served, hold: dict[str, Any], kept: Act) -> None:
+    await add_camera(served.context, "gate")
+    await acts(served, "ana", Act("thing.do", "S1"), Act("thing.do", "ABC1D2"))
+    await acts(served, "ana", kept, Act("thing.do", "S3"))
+    async with served.context.db.read() as session:
+        seq = await session.scalar(select(func.max(AuditRow.seq)).where(AuditRow.action == kept.action))
+    body = {"case_number": "IP 7", "reason": "robbery", **hold}
+    made = (await served.client.post("/api/retention/holds", json=body)).json()
+    assert "id" in made, made
+    await served.client.put("/api/retention/policy/audit", json={"days": 1, "reason": "a test"})
+    with pytest.MonkeyPatch.context() as later:
+        later.setattr(deleting, "now", lambda: now() + timedelta(days=3))
+        later.setattr(deleting, "LEASE_LIFE", timedelta(days=9))
+        counted = await deleting.run(served.context, "test", dry_run=True)
+        done = await deleting.run(served.context, "retention")
+        reports = [
+            (await served.client.get(f"/api/retention/runs/{one}")).json()["report"]["classes"]["audit"]
+            for one in (counted, done)
+        ]
+        assert [one["held_from"] for one in reports] == [seq, seq]
+        assert reports[0]["rows"] == reports[1]["rows"] > 1
+        assert reports[1]["held"] >= 2
+        async with served.context.db.read() as session:
+            assert await session.scalar(select(func.min(AuditRow.seq))) == seq
+        found = (await served.client.post(f"{URL}/verify")).json()
+        assert found["whole"], found
+        await served.client.post(f"/api/retention/holds/{made['id']}/release", json={"reason": "it is over"})
+        await deleting.run(served.context, "retention")
+    async with served.context.db.read() as session:
+        assert (await session.scalar(select(func.min(AuditRow.seq))) or 0) > (seq or 0)
 
 
 async def test_keys_rotate_by_a_route(served: Served) -> None:

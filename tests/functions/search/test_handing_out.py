@@ -21,9 +21,10 @@ from functions.search.evidence import Evidence, Picture, document
 from functions.shared.access import Role
 from functions.shared.contracts import new_id
 from functions.shared.db import Database
-from functions.shared.tables import Camera, Detection, Group, PassageObservation
+from functions.shared.tables import Camera, Detection, Group, Hotlist, PassageObservation
 from tests.functions.search.conftest import NOON, URL, add, detection
-from tests.functions.search.test_finding import acts
+from tests.functions.search.test_finding import acts, camera
+from tests.functions.search.test_lists import hotlist
 from tests.functions.serving import Served
 from tests.functions.signing import add_user, sign_in
 
@@ -52,8 +53,10 @@ async def test_an_export_is_the_list(served: Served, database: Database, monkeyp
     near = await served.client.get(f"{URL}/export.csv", params={"plate": "ABC1D23", "match": "fuzzy", "limit": 5})
     assert [row["score"] for row in rows_of(near.text)] == ["1.0", "0.929", "0.857", "0.857", "0.857"]
     written = await acts(database, "detections.export")
-    assert (written[0].subject, written[0].reason, written[0].details) == ("", "case 7", {"count": 11, "plates": 10})
-    assert written[1].details == {"plate": "ABC", "match": "prefix", "count": 6, "plates": 7}
+    assert (written[0].subject, written[0].reason) == ("", "case 7")
+    assert (written[0].details["count"], written[0].details["plates"]) == (11, 10)
+    told = {name: written[1].details[name] for name in ("plate", "match", "count", "plates")}
+    assert told == {"plate": "ABC", "match": "prefix", "count": 6, "plates": 6}
     assert (await served.client.get(f"{URL}/export.csv", params={"limit": 50_001})).status_code == 422
 
 
@@ -199,6 +202,37 @@ async def test_an_export_that_did_not_hold_the_sighting_is_not_in_its_custody(
     shown = "".join(page.extract_text() for page in PdfReader(io.BytesIO(answer.content)).pages)
     assert "north-person" in shown
     assert "south-person" not in shown
+
+
+async def test_an_export_by_a_list_is_in_the_custody_of_what_is_on_it(served: Served, database: Database) -> None:
+    row = await sighting(served, database)
+    await add(database, detection("XYZ9K88", 1))
+    with_it, without = await hotlist(database, "ABC1D23"), await hotlist(database, "XYZ9K88")
+    gone = await hotlist(database, "ABC1D23")
+    for name in (with_it, without, gone):
+        answer = await served.client.get(f"{URL}/export.csv", params={"hotlist_id": name})
+        assert (row.id in answer.text) is (name != without)
+    async with database.transaction() as session:
+        await session.delete(await session.get_one(Hotlist, gone))
+    answer = await served.client.get(f"{URL}/{row.id}/evidence.pdf", params={"lang": "en"})
+    assert text_of(answer.content).count("in an exported list, by admin") == 1
+
+
+async def test_an_export_says_its_hash_and_when_nobody_saw(served: Served, database: Database) -> None:
+    await add(database, camera("gate"), detection("ABC1D23"))
+    window = {"from": NOON.isoformat(), "to": (NOON + timedelta(hours=1)).isoformat()}
+    answer = await served.client.get(f"{URL}/export.csv", params=window)
+    (act,) = await acts(database, "detections.export")
+    assert answer.headers["x-gtv-sha256"] == hashlib.sha256(answer.content).hexdigest() == act.details["sha256"]
+    assert (answer.headers["x-gtv-blind"], answer.headers["x-gtv-blind-more"]) == ("1", "false")
+    assert act.details["blind"] == [
+        {"camera_id": "gate", "from": "2026-05-04T12:00:00Z", "to": "2026-05-04T13:00:00Z", "reason": "no_record"}
+    ]
+    assert "x-gtv-hotlists-whole" not in answer.headers
+    far = await hotlist(database, {"pattern": "ABC1D23", "match": "fuzzy", "tolerance": 2.0})
+    answer = await served.client.get(f"{URL}/export.csv", params={"hotlist_id": far})
+    assert answer.headers["x-gtv-hotlists-whole"] == "false"
+    assert (await acts(database, "detections.export"))[-1].details["hotlists_whole"] is False
 
 
 async def test_there_is_no_document_of_nothing(served: Served) -> None:

@@ -15,7 +15,7 @@ from functions.search.repository_lists import Pattern
 from functions.shared.access import Role
 from functions.shared.contracts import new_id, now
 from functions.shared.db import Database
-from functions.shared.tables import Alert, AuditRow, Group, Hotlist, HotlistEntry, HotlistGroup
+from functions.shared.tables import Alert, AuditRow, Detection, Group, Hotlist, HotlistEntry, HotlistGroup
 from tests.functions.search.conftest import NOON, URL, add, detection
 from tests.functions.search.test_finding import camera, person
 from tests.functions.serving import Served
@@ -130,6 +130,32 @@ async def test_the_platform_s_own_list_shows_what_it_was_told_of(served: Served,
     await add(database, alert(ids[0], ids[1]), alert(ids[2], None, state="withdrawn"))
     items = (await served.client.get(URL, params={"hotlist_id": "cloned"})).json()["items"]
     assert [item["id"] for item in items] == [ids[1], ids[0]]
+
+
+def alert_of(row: Detection, hotlist_id: str, **more: Any) -> Alert:
+    return Alert(**{
+        "id": new_id(), "hotlist_id": hotlist_id, "kind": "watch", "list_name": "Wanted", "priority": 50, "reason": "",
+        "camera_id": "gate", "detection_id": row.id, "seen_at": NOON, "plate": row.plate, "uncertain": False,
+        "details": {}, "state": "open", "raised_at": now(), "correlation_id": "c", **more,
+    })  # fmt: skip
+
+
+async def test_what_a_far_reaching_entry_was_alerted_of_is_found(served: Served, database: Database) -> None:
+    """And the answer says that more may be meant: what is farther than 1 is looked for in no index."""
+    rows = [detection("ABC9X23"), detection("ABC9X23", 1), detection("ABC8Y23", 2), detection("XYZ9K88", 3)]
+    await add(database, *rows, detection("ABC1D23", 4))
+    far = await hotlist(database, {"pattern": "ABC1D23", "match": "fuzzy", "tolerance": 2.0})
+    near = await hotlist(database, {"pattern": "ABC1D23", "match": "fuzzy", "tolerance": 1.0})
+    assert alerted(Entry("1", "ABC1D23", "fuzzy", 2.0), "ABC9X23", with_twins=False) is not None
+    await add(
+        database, alert_of(rows[0], far), alert_of(rows[2], far, state="withdrawn"),
+        # By an entry that was taken out since.
+        alert_of(rows[3], far),
+    )  # fmt: skip
+    assert await found(served, far) == ["ABC1D23", "ABC9X23", "ABC9X23"]
+    for lists, whole in (([far], False), ([near], True), ([near, far], False), ([], None)):
+        answer = await served.client.get(URL, params={"hotlist_id": lists})
+        assert answer.json()["hotlists_whole"] is whole
 
 
 async def test_a_list_of_others_is_none(served: Served, database: Database) -> None:

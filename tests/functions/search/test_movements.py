@@ -101,6 +101,8 @@ async def test_seen_together(served: Served, database: Database) -> None:
     wider = await asked(served, "/api/plates/ABC1D23/companions", minutes=10, at_least=2, limit=5)
     assert [each["plate"] for each in wider["items"]] == ["AHE4D00", "FOL0L00", "LAT3E00"]
     early = await asked(served, "/api/plates/ABC1D23/companions", to="2026-05-04T13:30:00Z", at_least=2)
+    assert early["blind_window"]["to"] == "2026-05-04T13:30:00Z"
+    assert isinstance(early["blind"], list)
     assert early["passages"] == 2
     assert [each["meetings"] for each in early["items"]] == [2, 2]
     nobody = await asked(served, "/api/plates/ZZZ9Z99/companions")

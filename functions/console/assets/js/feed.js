@@ -7,6 +7,8 @@ const NAMES = ["detection", "alert", "camera-status", "camera-changed", "reset"]
 const SILENCE_MS = 40_000;
 // A feed ends now and then by itself, to ask anew who is reading; only one that is not back by then is lost.
 const GRACE_MS = 1000;
+// A little less than the server lets pass without a record.
+const RESUME_MS = 240_000;
 
 /** Events: those of `NAMES` with `detail` the data, and `state` when `state` ("connecting", "live", "lost") changes. */
 export class Feed extends EventTarget {
@@ -50,6 +52,8 @@ export class Feed extends EventTarget {
     clearTimeout(this.#retry);
     this.#source?.close();
     this.#heard = Date.now();
+    // After a long silence the page asks for the newest; to be shown all that passed is a look-up, recorded and counted.
+    if (this.aliveAt !== null && Date.now() - this.aliveAt > RESUME_MS) this.#lastId = null;
     // A new EventSource knows no Last-Event-ID; the address carries it.
     const source = new EventSource(`/api/events${queryOf({ after: this.#lastId })}`);
     this.#source = source;

@@ -9,6 +9,8 @@ import { may } from "../session.js";
 
 const EXAMPLE = "plate,match,tolerance,note,valid_until\nABC1D23,,,BO 123/2026,\nABC1*,wildcard,,,\nQQQ1A11,fuzzy,0.6,,\n";
 const PAGE = 100;
+// Each look into a list is in the audit log: a text is asked for when it is typed, not each of its letters.
+const TYPED_MS = 400;
 
 export function openEntries(list, done) {
   const path = `/api/hotlists/${encodeURIComponent(list.id)}/entries`;
@@ -17,9 +19,14 @@ export function openEntries(list, done) {
     const rows = h("tbody", {});
     const told = h("p", { class: "muted", role: "status" });
     const more = h("button", { type: "button", hidden: true, on: { click: () => load(false) } }, t("search.more"));
-    const part = h("input", { id: "he-q", type: "search", class: "mono", maxlength: 20, placeholder: t("hotlist.find"), "aria-label": t("hotlist.find"), on: { input: () => load(true) } });
+    const part = h("input", { id: "he-q", type: "search", class: "mono", maxlength: 20, placeholder: t("hotlist.find"), "aria-label": t("hotlist.find"), on: { input: typed } });
     let cursor = null;
     let turn = 0;
+    let typing = 0;
+    function typed() {
+      clearTimeout(typing);
+      typing = setTimeout(() => load(true), TYPED_MS);
+    }
     async function load(first) {
       const mine = ++turn;
       const page = await ask("GET", path, { query: { q: part.value.trim(), cursor: first ? null : cursor, limit: PAGE } });

@@ -51,6 +51,11 @@ export function blindNotice(answer) {
     h("p", { class: "help" }, t("blind.help")), h("ul", {}, list, more && h("li", { class: "muted" }, t("blind.more"))));
 }
 
+/** A note that plates of the asked lists may be missing; null where none can be. */
+export function listsNotice(answer) {
+  return answer.hotlists_whole === false ? h("p", { class: "help" }, t("search.hotlist.part")) : null;
+}
+
 /** `datetime-local` as the API takes it. */
 export function utc(local) {
   return local ? new Date(local).toISOString() : null;

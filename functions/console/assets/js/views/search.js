@@ -10,7 +10,7 @@ import { clockTime, day, percent, plural, t } from "../i18n.js";
 import { confidence, plateElement } from "../plate.js";
 import { markOf, showPicture, vehicle } from "./card.js";
 import { openDetection } from "./detail.js";
-import { blindNotice, reasonInput, searchSettings, utc } from "./looking.js";
+import { blindNotice, listsNotice, reasonInput, searchSettings, utc } from "./looking.js";
 import { picker } from "./picker.js";
 
 const MATCHES = ["exact", "prefix", "wildcard", "fuzzy"];
@@ -47,7 +47,7 @@ export function searchView(main, world, params) {
       const page = await ask("GET", "/api/detections", { query, signal: asking.signal });
       if (first) {
         fill(rows);
-        fill(blind, blindNotice(page));
+        fill(blind, listsNotice(page), blindNotice(page));
       }
       rows.append(...page.items.map((item) => row(item, world)));
       state.count += page.items.length;
