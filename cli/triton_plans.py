@@ -31,7 +31,7 @@ class Profile:
 PROFILES = {
     "vehicle_detector": Profile((1, 160, 160, 3), (4, 384, 640, 3), (8, 640, 640, 3)),
     "plate_detector": Profile((1, 160, 160, 3), (4, 384, 640, 3), (8, 640, 640, 3)),
-    "plate_corners": Profile((1, 96, 208, 3), (4, 96, 208, 3), (16, 288, 288, 3)),
+    "plate_corners": Profile((1, 96, 208, 3), (4, 96, 208, 3), (16, 640, 640, 3)),
     "plate_ocr": Profile((1, 48, 160, 3), (8, 48, 160, 3), (32, 48, 160, 3)),
     "plate_reader": Profile((1, 64, 128, 3), (8, 64, 128, 3), (16, 64, 128, 3)),
 }

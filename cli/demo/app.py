@@ -95,6 +95,8 @@ def score(
 
 def show_score(result: Score) -> None:
     """The table, then each thing that is wrong."""
+    from cli.demo.score import EXACT_AIM_TEXT
+
     columns = ("Camera", "Passages", "Found", "Once", "Missed", "Double", "False", "Exact", "%")
     rows = [
         (each.camera, each.expected, each.found, each.once, each.missed, each.duplicates, each.false, each.exact,
@@ -115,9 +117,9 @@ def show_score(result: Score) -> None:
     if not result.total.expected:
         say("[yellow]No passage lies wholly in the observed time yet: wait a minute.[/]")
     elif result.meets_aim:
-        say("[green]The aim is met: every passage found once, 95 % of the plates exact.[/]")
+        say(f"[green]The aim is met: every passage found once, {EXACT_AIM_TEXT}.[/]")
     else:
-        say("[red]The aim is missed: every passage once, none false, 95 % of the plates exact.[/]")
+        say(f"[red]The aim is missed: every passage once, none false, {EXACT_AIM_TEXT}.[/]")
 
 
 def _finding_row(finding: Finding) -> tuple[Any, ...]:

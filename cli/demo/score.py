@@ -17,7 +17,8 @@ from typing import Any
 from cli.demo.phase import TOLERANCE_S, Sample, Segment, segments_of
 from functions.shared.errors import InvalidInput
 
-EXACT_AIM = 0.95
+EXACT_AIM = 0.99
+EXACT_AIM_TEXT = f"{100 * EXACT_AIM:g} % of the plates exact"
 _NEAR_PLATE = 1  # edits between plates that still tell which passage it was
 _LIKE_PLATE = 3
 
@@ -134,7 +135,7 @@ class Score:
 
     @property
     def meets_aim(self) -> bool:
-        """Every passage found once and 95 % of the plates exact, at every camera seen long enough to have passages."""
+        """Every passage found once, none false, and EXACT_AIM of the plates exact, over all cameras together."""
         total = self.total
         complete = total.once == total.expected and total.false == 0
         return total.expected > 0 and complete and total.exact_ratio >= EXACT_AIM

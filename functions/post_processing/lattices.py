@@ -13,10 +13,11 @@ from functools import lru_cache
 from math import exp, inf, log
 
 from functions.post_processing.plates import FormatEvidence, Lattice, Place
-from functions.shared.formats import PATTERNS
+from functions.shared.formats import ANY, PATTERNS
 from functions.shared.inference import LEAST_LISTED
 
 CHARACTERS = {"L": "ABCDEFGHIJKLMNOPQRSTUVWXYZ", "N": "0123456789"}
+CHARACTERS["X"] = CHARACTERS["N"] + CHARACTERS["L"]
 FLOOR = log(LEAST_LISTED)
 # The powers between which a lattice is brought to the calibrated probability of its text.
 _LEAST_POWER, _MOST_POWER, _STEPS = 0.05, 1.5, 14
@@ -24,7 +25,9 @@ _LEAST_POWER, _MOST_POWER, _STEPS = 0.05, 1.5, 14
 
 @dataclass(frozen=True)
 class Summed:
-    """The sum of lattices under one format: `log` of the format, and of every character of each place."""
+    """The sum of lattices under one format: `log` of the format, and of every character of each place. Free texts of
+    each length are summed for themselves, with the format 'any'.
+    """
 
     format: str
     log: float
@@ -59,8 +62,12 @@ def logsumexp(values: Iterable[float]) -> float:
 
 
 def known(lattice: Lattice) -> Lattice:
-    """The formats of a lattice that have a pattern and a place for each of its characters."""
-    return tuple(item for item in lattice if len(PATTERNS.get(item.format, "")) == len(item.places) > 0)
+    """The formats of a lattice that have a pattern and a place for each of its characters; 'any' has each length."""
+    return tuple(item for item in lattice if len(_pattern(item)) == len(item.places) > 0)
+
+
+def _pattern(item: FormatEvidence) -> str:
+    return "X" * len(item.places) if item.format == ANY else PATTERNS.get(item.format, "")
 
 
 def summed(lattices: Sequence[tuple[Lattice, float]]) -> list[Summed]:
@@ -69,21 +76,20 @@ def summed(lattices: Sequence[tuple[Lattice, float]]) -> list[Summed]:
     Formats of one pattern allow the same texts: the likelier of them stands for both. A format that one reading was
     not asked for has the least that is listed there, and says nothing of the characters.
     """
-    names = sorted({item.format for lattice, _ in lattices for item in lattice})
-    found = [_summed(name, lattices) for name in names]
-    found.sort(key=lambda item: (-item.log, item.format))
+    kinds = sorted({(item.format, _pattern(item)) for lattice, _ in lattices for item in lattice})
+    found = [_summed(name, pattern, lattices) for name, pattern in kinds]
+    found.sort(key=lambda item: (-item.log, item.format, len(item.places)))
     patterns: dict[str, Summed] = {}
     for item in found:
-        patterns.setdefault(PATTERNS[item.format], item)
+        patterns.setdefault("X" * len(item.places) if item.format == ANY else PATTERNS[item.format], item)
     return list(patterns.values())
 
 
-def _summed(name: str, lattices: Sequence[tuple[Lattice, float]]) -> Summed:
-    pattern = PATTERNS[name]
+def _summed(name: str, pattern: str, lattices: Sequence[tuple[Lattice, float]]) -> Summed:
     logs = 0.0
     places = [dict.fromkeys(CHARACTERS[kind], 0.0) for kind in pattern]
     for lattice, weight in lattices:
-        item = next((item for item in lattice if item.format == name), None)
+        item = next((item for item in lattice if (item.format, _pattern(item)) == (name, pattern)), None)
         logs += weight * _format_log(lattice, item)
         if item is not None:
             for total, place in zip(places, item.places, strict=True):

@@ -1,9 +1,9 @@
 """One plate out of the readings of a passage. Pure.
 
 Readings with lattices are decoded jointly: their logarithms are summed under each format (lattices.py), each reading
-first brought to its calibrated probability, then weighed by how large its plate is. Readings without a lattice (free
-text, rows of older versions) say how likely each text is by their candidates; where no reading has a lattice, the
-texts that were read compete.
+first brought to its calibrated probability, then weighed by how large its plate is. Readings without a lattice (rows
+of older versions) say how likely each text is by their candidates; where no reading has a lattice, the texts that were
+read compete.
 
 Frames of one passage share light, angle and dirt, so n readings are worth about the root of n independent ones.
 """
@@ -16,7 +16,7 @@ from math import ceil, exp, inf, log, sqrt
 
 from functions.post_processing import lattices
 from functions.post_processing.plates import Lattice, Reading, distance
-from functions.shared.formats import DEFAULT, format_of
+from functions.shared.formats import ANY, DEFAULT, format_of
 from functions.shared.inference import Candidate
 
 # Height in pixels at which a plate is read as well as it ever is, and the least weight of a tiny one.
@@ -113,7 +113,7 @@ def _format(
     text: str, readings: Sequence[Reading], formats: Sequence[str], summed: Sequence[lattices.Summed] = ()
 ) -> str | None:
     """The format of a text: by the summed lattices, else as its readings say, else the first that it has."""
-    of_lattice = [part for part in summed if part.of(text) > -inf]
+    of_lattice = [part for part in summed if part.format != ANY and part.of(text) > -inf]
     if of_lattice:
         return of_lattice[0].format
     said = [candidate.format for item in readings for candidate in item.candidates

@@ -82,8 +82,8 @@ class PlateReading(_Frozen):
     """A plate and what it says.
 
     `text` has no separator; `format` is None when none of the formats asked for fits; `corners` runs from the
-    top left clockwise; `candidates` is best first and begins with `text` itself; `lattice` is by format, empty for a
-    text of none.
+    top left clockwise; `candidates` is best first and begins with `text` itself; `lattice` is by format, 'any' for free
+    text of the likeliest length.
     """
 
     text: str

@@ -238,8 +238,9 @@ def test_brazilian_plates_are_read() -> None:
     assert result.exit_code == 0, result.output
     report = json.loads(result.stdout)
     assert report["images"] == 57
-    assert report["exact"] >= 55
-    assert report["exact"] + len(report["misses"]) == 57
+    assert report["exact"] == 56
+    # Its label is wrong: the plate in the picture reads FBZ9581.
+    assert [(miss["expected"], miss["read"]) for miss in report["misses"]] == [("FZB9581", "FBZ9581")]
     assert report["exact_ratio"] == pytest.approx(report["exact"] / 57, abs=1e-4)
     assert report["char_accuracy"] > 0.98
     assert report["recall"]["0.5"] >= 0.98

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from cli.bench.lpr.labels import Label
-from cli.bench.lpr.reliability import by_count, by_width, refusal, reliability
+from cli.bench.lpr.reliability import by_count, by_width, candidates_reliability, refusal, reliability
 from cli.bench.lpr.scoring import Case, case_of
 from functions.shared.inference import Box
 from tests.cli.bench_readings import plate, reading
@@ -29,6 +29,21 @@ def test_figures_by_hand() -> None:
         (1, 0.25, 0.0), (2, 0.85, 0.5), (1, 0.95, 1.0)]  # fmt: skip
     assert found.ece == pytest.approx((0.25 + 2 * 0.35 + 0.05) / 4)
     assert found.brier == pytest.approx((0.05**2 + 0.15**2 + 0.85**2 + 0.25**2) / 4, abs=1e-4)
+
+
+def test_every_candidate_is_pooled() -> None:
+    """The right text second, the right text first, and an answer without it: seven candidates, two of them right."""
+    label = Label(2, Path("a.jpg"), BOX, "ABC1234")
+    answers = [
+        plate("ABC1284", BOX, 0.6, [("ABC1234", 0.3), ("A8C1234", 0.1)]),
+        plate("ABC1234", BOX, 0.9, [("ABC1284", 0.1)]),
+        plate("XXX0000", BOX, 0.5, [("XXX0008", 0.5)]),
+    ]
+    found = candidates_reliability([case_of(label, reading(answer)) for answer in answers])
+    assert found.answers == 7
+    assert found.right_ratio == pytest.approx(2 / 7, abs=1e-4)
+    assert found.ece == pytest.approx((0.1 * 2 + 0.7 + 2 * 0.5 + 0.6 + 0.1) / 7, abs=1e-4)
+    assert candidates_reliability([]).answers == 0
 
 
 def test_without_an_answer_there_is_nothing_to_say() -> None:

@@ -83,3 +83,8 @@ def reading() -> ModuleType:
 @pytest.fixture(scope="session")
 def sifting() -> ModuleType:
     return part("sifting")
+
+
+@pytest.fixture(scope="session")
+def dark() -> ModuleType:
+    return part("dark")

@@ -120,7 +120,7 @@ async def test_each_frame_of_a_batch_is_read_under_its_own_formats(engine: Infer
         centre = TWO_ROWS.mean(axis=0)
         plate = next(p for p in plates(reading) if p.box.x1 < centre[0] < p.box.x2 and p.box.y1 < centre[1] < p.box.y2)
         assert (plate.text, plate.format) == ("A123BCD", expected)
-        assert set(plate.lattice) == ({expected} if expected else set())
+        assert max(plate.lattice, key=lambda name: plate.lattice[name].log) == (expected or "any")
 
 
 async def test_plates_that_are_too_low_are_not_read_and_their_vehicles_stay(engine: Inference) -> None:

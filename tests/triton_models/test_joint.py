@@ -36,7 +36,7 @@ def voice(
 ) -> Any:
     stacked = np.stack(places)
     return joint.Voice(
-        slots.by_pattern(stacked, patterns),
+        slots.by_pattern(stacked, [*patterns, *("X" * length for length in range(3, 11))]),
         slots.free_log(stacked),
         [slots.greedy(view) for view in stacked],
         np.array(weights or [1.0] * len(places)),
@@ -45,11 +45,14 @@ def voice(
 
 
 def read(
-    views: Sequence[Array], names: Sequence[str] = ("br_old", "br_mercosul"), prior: dict[str, float] | None = None
+    views: Sequence[Array],
+    names: Sequence[str] = ("br_old", "br_mercosul"),
+    prior: dict[str, float] | None = None,
+    plate: float = 1.0,
 ) -> Any:
     wanted = formats.chosen(names)
     way = joint.Way(1, [voice(views, [form.pattern for form in wanted])])
-    return joint.decode([way], wanted, prior or {}, FOREIGN)
+    return joint.decode([way], wanted, prior or {}, FOREIGN, plate)
 
 
 def test_slots_equal_the_sum_over_all_texts() -> None:
@@ -190,16 +193,102 @@ def test_two_views_outvote_a_wrong_one() -> None:
     assert reading.texts[0].confidence > reading.texts[1].confidence
 
 
-def test_a_foreign_plate_is_read_freely_and_has_no_lattice() -> None:
+def test_a_foreign_plate_is_read_freely_and_carries_the_lattice_of_any() -> None:
     reading = read([slot_places("MLB803"), slot_places("MLB803"), slot_places("MLB8O3")])
     assert (reading.texts[0].text, reading.texts[0].format) == ("MLB803", None)
-    assert reading.lattice == {}
     assert reading.free > 0.9
+    assert max(reading.lattice, key=lambda name: reading.lattice[name][0]) == "any"
+    rows = joint.listed(reading.lattice["any"][1])
+    assert "".join(max(row, key=lambda character: row[character]) for row in rows) == "MLB803"
+    assert "O" in rows[4]
 
 
 def test_with_any_alone_every_plate_is_read_freely() -> None:
     reading = read([slot_places("ABC1234")], ("any",))
     assert (reading.texts[0].text, reading.texts[0].format) == ("ABC1234", None)
+    assert set(reading.lattice) == {"any"}
+
+
+def test_any_is_decoded_place_by_place_and_not_by_whole_strings() -> None:
+    """Each view misreads another character: no view has the whole text, and together they have it."""
+    views = [
+        slot_places("W7XQ99", {0: {"N": 0.6}}),
+        slot_places("W7XQ99", {2: {"K": 0.6}}),
+        slot_places("W7XQ99", {4: {"8": 0.6}}),
+    ]
+    plain = [slots.greedy(view)[0] for view in views]
+    assert plain == ["N7XQ99", "W7KQ99", "W7XQ89"]
+    for names in (("any",), ("br_old", "br_mercosul")):
+        reading = read(views, names)
+        assert (reading.texts[0].text, reading.texts[0].format) == ("W7XQ99", None)
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_free_texts_equal_brute_force(seed: int) -> None:
+    """Every text of three places: the lengths' shares by their evidence, the characters by their summed logs."""
+    random = np.random.default_rng(seed)
+    places = np.full((2, 8, 37), 1e-4)
+    places[:, 3:, 0] = 1
+    for place, character in itertools.product(range(3), random.choice(36, 4, replace=False)):
+        places[:, place, 1 + character] = random.dirichlet(np.ones(4), 2)[:, 0]
+    places /= places.sum(axis=2, keepdims=True)
+    reading = read(list(places), ("any",))
+    evidence = {length: slots.by_pattern(places, ["X" * length])["X" * length] for length in (3, 4)}
+    lengths = np.array([evidence[length].evidence.mean() for length in (3, 4)])
+    share = np.exp(lengths[0] - np.logaddexp.reduce(lengths))
+    logs = np.log(0.98 * evidence[3].marginals + 0.02 / 36).mean(axis=0)
+    shares = np.exp(logs) / np.exp(logs).sum(axis=1, keepdims=True)
+    picked = shares.argmax(axis=1)
+    assert reading.texts[0].text == "".join(decoding.ALPHABET[index] for index in picked)
+    assert reading.texts[0].confidence == pytest.approx(share * np.prod(shares.max(axis=1)), rel=1e-6)
+
+
+@pytest.mark.parametrize("text", ["RIO", "AB12", "ABCDEFG", "X7", "KZ12345678", "ABCD1234EF"])
+def test_texts_of_three_to_ten_characters_are_plates(text: str) -> None:
+    """Of one that is longer than plate_reader's places, PP-OCR says the rest."""
+    symbols = np.full((3 * len(text), 38), 1e-6)
+    for step in range(len(symbols)):
+        spoken = 1 + decoding.ALPHABET.index(text[step // 3]) if step % 3 == 1 else 0
+        symbols[step, spoken] = 1
+    patterns = ["X" * length for length in range(3, 11)]
+    ocr = joint.Voice(
+        decoding.by_pattern(symbols[None], patterns), decoding.free_log(symbols[None]), [decoding.greedy(symbols)],
+        np.ones(1),
+    )  # fmt: skip
+    reading = joint.decode([joint.Way(1, [ocr, voice([slot_places(text[:8])], ())])], (), {}, FOREIGN)
+    if len(text) < 3:
+        assert reading is None
+    else:
+        assert (reading.texts[0].text, reading.texts[0].format) == (text, None)
+        assert reading.texts[0].confidence > 0.5
+
+
+@pytest.mark.parametrize("names", [("br_old", "br_mercosul"), ("any",), ("br_old", "any")])
+def test_a_plate_without_a_digit_is_kept_and_marked_where_a_plate_is_seen(names: tuple[str, ...]) -> None:
+    """And no text of a format that nothing speaks for stands first in its place."""
+    reading = read([slot_places("ABCDEFG")], names)
+    assert (reading.texts[0].text, reading.texts[0].format) == ("ABCDEFG", None)
+    assert reading.texts[0].confidence > 0.5
+
+
+def test_words_on_what_is_no_plate_are_lettering() -> None:
+    assert read([slot_places("TURISMO")], plate=0.1) is None
+    assert read([slot_places("TURISMO")], ("any",), plate=0.1) is None
+    assert read([slot_places("MLB803")], plate=0.1).texts[0].text == "MLB803"
+
+
+def test_a_text_of_a_format_is_never_refused_as_lettering() -> None:
+    assert read([slot_places("ABC1234")], plate=0.1).texts[0].format == "br_old"
+
+
+def test_a_lattice_of_formats_that_still_may_be_stands_beside_that_of_any() -> None:
+    """What is given on is each format's evidence: of one below a ten thousandth nothing is to be said."""
+    wavering = [slot_places("ABC1234", {2: {"7": 0.99}})]
+    reading = joint.decode([joint.Way(1, [voice(wavering, ["LLLNNNN"])])], formats.chosen(("br_old",)), {}, 4.0)
+    assert reading.texts[0].format is None
+    assert set(reading.lattice) == {"any", "br_old"}
+    assert reading.lattice["any"][0] > reading.lattice["br_old"][0]
 
 
 def test_what_shows_no_text_gives_none() -> None:

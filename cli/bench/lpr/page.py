@@ -81,7 +81,7 @@ def _section(number: int, figures: SetReport, cases: Sequence[Case], limits: Lim
             "<h3>By format, rows, light, size and source</h3>",
             _splits(figures),
             "<h3>Are the confidences probabilities?</h3>",
-            _reliability(figures.reliability, cases),
+            _reliability(figures.reliability, figures.candidates_reliability, cases),
             _comparison(figures.against) if figures.against else "",
             f"<h3>Not exact: {len(misses)}{left}</h3>",
             _legend(),
@@ -156,7 +156,7 @@ def _score_cells(value: str, score: Score) -> tuple[str, ...]:
     )
 
 
-def _reliability(found: Reliability, cases: Sequence[Case]) -> str:
+def _reliability(found: Reliability, pooled: Reliability, cases: Sequence[Case]) -> str:
     if not found.answers:
         return "<p>No answer, so nothing to say.</p>"
     answers = [(case.plate.confidence, case.right) for case in cases if case.plate]
@@ -164,6 +164,9 @@ def _reliability(found: Reliability, cases: Sequence[Case]) -> str:
         f"<p>{found.answers} answers: mean confidence {_ratio(found.confidence)}, right {_ratio(found.right_ratio)}. "
         f"Expected calibration error {_ratio(found.ece)} (ten ranges of equal width), {_ratio(found.ece_equal_mass)} "
         f"(groups of equal count). Brier score {found.brier:.4f}.</p>"
+        f"<p>All {pooled.answers} candidates, pooled: mean confidence {_ratio(pooled.confidence)}, right "
+        f"{_ratio(pooled.right_ratio)}. Expected calibration error {_ratio(pooled.ece)} (equal width), "
+        f"{_ratio(pooled.ece_equal_mass)} (equal count).</p>"
     )
     bins = [
         (f"{part.low:.1f} to {part.high:.1f}", str(part.n), _ratio(part.confidence), _ratio(part.right_ratio),

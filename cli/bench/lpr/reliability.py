@@ -62,12 +62,24 @@ class Reliability(BaseModel):
 
 
 def reliability(cases: Sequence[Case]) -> Reliability:
-    """Of the cases that have an answer.
+    """Of the cases that have an answer: the first text of each.
 
     ECE: Naeini, Cooper, Hauskrecht, AAAI 2015 (there by equal width). Brier score: Brier, Monthly Weather Review 78
     (1950) 1-3, for two outcomes.
     """
-    answers = sorted((case.plate.confidence, case.right) for case in cases if case.plate is not None)
+    return _of([(case.plate.confidence, case.right) for case in cases if case.plate is not None])
+
+
+def candidates_reliability(cases: Sequence[Case]) -> Reliability:
+    """Of every candidate of every answer, the first included, pooled: each is right where its text is the label's."""
+    return _of([
+        (candidate.confidence, candidate.text == case.label.plate)
+        for case in cases if case.plate is not None for candidate in case.plate.candidates
+    ])  # fmt: skip
+
+
+def _of(unsorted: Sequence[Answer]) -> Reliability:
+    answers = sorted(unsorted)
     count = len(answers)
     bins, groups = by_width(answers), by_count(answers)
     return Reliability(

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict
 
 from cli.bench.lpr.labels import Label
-from cli.bench.lpr.reliability import Reliability, reliability
+from cli.bench.lpr.reliability import Reliability, candidates_reliability, reliability
 from cli.bench.lpr.scoring import Case, Score, case_of, mcnemar, score, split
 from functions.shared.inference import FrameReading
 
@@ -106,6 +106,7 @@ class Comparison(BaseModel):
 class SetReport(BaseModel):
     """One set's figures. `images` counts labels: a picture with two labelled plates counts twice. `found_exact` of the
     `found` ones (IoU at least FOUND) are exact: what the readers make of what the detectors find; None without boxes.
+    `reliability` is of the first texts, `candidates_reliability` of all candidates pooled.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -129,6 +130,7 @@ class SetReport(BaseModel):
     misses: tuple[Miss, ...]
     splits: dict[str, dict[str, Score]]
     reliability: Reliability
+    candidates_reliability: Reliability
     against: Comparison | None = None
 
 
@@ -192,6 +194,7 @@ def set_report(judged: Judged) -> SetReport:
         found=len(seen) if boxed else None,
         found_exact=sum(case.right for case in seen) if boxed else None,
         reliability=reliability(cases),
+        candidates_reliability=candidates_reliability(cases),
         against=compare(cases, judged.second) if judged.second else None,
         **whole.model_dump(exclude={"n"}),
     )

@@ -81,6 +81,12 @@ def _print_reliability(console: Console, each: SetReport) -> None:
         f"calibration error {_ratio(found.ece)} (equal width), {_ratio(found.ece_equal_mass)} (equal count); "
         f"Brier {found.brier:.4f}"
     )
+    pooled = each.candidates_reliability
+    console.print(
+        f"All {pooled.answers} candidates, pooled: mean {_ratio(pooled.confidence)}, "
+        f"right {_ratio(pooled.right_ratio)}; calibration error {_ratio(pooled.ece)} (equal width), "
+        f"{_ratio(pooled.ece_equal_mass)} (equal count)"
+    )
     bins = Table("Confidence", "n", "Mean", "Right", "95 % interval", title=f"{each.kind}, reliability")
     for part in found.bins:
         span = f"{part.low:.1f} to {part.high:.1f}"

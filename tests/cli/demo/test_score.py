@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cli.demo.app import show_score
 from cli.demo.phase import Sample, circular_distance, circular_median, segments_of
 from cli.demo.plates import random_plates
 from cli.demo.score import CameraScore, CameraTruth, Detection, Passage, Score, edits, score
@@ -146,6 +148,21 @@ def test_a_vehicle_without_a_plate_is_found_but_not_exact() -> None:
     ]
     result = judged(truth, detections, until=EPOCH + 3 * DURATION, since=EPOCH)
     assert (result.found, result.exact, result.missed) == (21, 20, 0)
+
+
+@pytest.mark.parametrize(("misread", "met"), [(0, True), (1, True), (2, False)])
+def test_of_a_hundred_plates_one_may_be_misread(misread: int, met: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    """98 % is short of the aim, though each passage is found once."""
+    truth = make_truth(count=5)
+    found = play(truth, EPOCH, 20)
+    wrong = [replace(each, plate=f"{(each.plate or '')[:6]}Z") for each in found[10 : 10 + misread]]
+    detections = [*found[:10], *wrong, *found[10 + misread :]]
+    result = score([truth], detections, until=EPOCH + 20 * DURATION, since=EPOCH)
+    assert (result.total.expected, result.total.once, result.total.exact) == (100, 100, 100 - misread)
+    assert result.meets_aim is met
+    show_score(result)
+    said = capsys.readouterr()
+    assert "99 % of the plates exact" in " ".join((said.out + said.err).split())
 
 
 def test_two_vehicles_at_once_are_told_apart_by_their_plates() -> None:

@@ -182,3 +182,45 @@ def test_a_lattice_of_an_unknown_shape_is_left_out(wrong: dict[str, int]) -> Non
     given = lattice_of({name: FormatLattice(log=0.0, places=({"A": -0.1},) * count) for name, count in wrong.items()})
     assert lattices.known(given) == ()
     assert all(len(PATTERNS.get(name, "")) != count for name, count in wrong.items())
+
+
+def free(text: str, sure: float, second: str = "", old: float = 1e-3) -> Reading:
+    """A text of no format; `old` is the probability that it is of the older Brazilian one after all."""
+    found = {"any": FormatLattice(log=log(1 - old), places=places("X" * len(text), text, sure, second))}
+    if len(text) == 7:
+        found["br_old"] = FormatLattice(log=log(old), places=places("LLLNNNN", text, sure, second))
+    given = lattice_of(found)
+    return Reading((Candidate(text=text, confidence=lattices._probability(given, text, 1.0)),), 24.0, given)
+
+
+def test_free_texts_are_decoded_over_frames_place_by_place() -> None:
+    """Each frame is wrong at another place: none has the whole text, and none lists it among its candidates."""
+    frames = [free("W7XQ98", 0.55, "W7XQ99"), free("N7XQ99", 0.55, "W7XQ99"), free("W1XQ99", 0.55, "W7XQ99")]
+    for formats in (("any",), BOTH):
+        found = vote(frames, formats)
+        assert found is not None
+        assert (found.text, found.format) == ("W7XQ99", None)
+
+
+def test_a_free_text_and_one_of_a_format_compete() -> None:
+    one, other = free("AB1C234", 0.97), reading(lattice("ABI2234", 0.6, "ABI1234", old=0.9))
+    foreign, brazilian = vote([one, one, one, other]), vote([one, *[reading(lattice("ABC1234", 0.99, old=0.99))] * 4])
+    assert foreign is not None
+    assert brazilian is not None
+    assert (foreign.text, foreign.format) == ("AB1C234", None)
+    assert (brazilian.text, brazilian.format) == ("ABC1234", "br_old")
+
+
+def test_free_texts_of_two_lengths_are_not_mixed() -> None:
+    frames = [free("AB123", 0.9), free("AB1234", 0.9), free("AB1234", 0.9)]
+    found = vote(frames, ("any",))
+    assert found is not None
+    assert found.text == "AB1234"
+    assert {len(candidate.text) for candidate in found.candidates} <= {5, 6}
+
+
+def test_a_free_text_that_has_a_format_asked_for_after_all_is_marked_with_it() -> None:
+    found = vote([free("ABC1234", 0.99)] * 2)
+    assert found is not None
+    assert (found.text, found.format) == ("ABC1234", "br_old")
+    assert vote([free("ABC1234", 0.99)] * 2, ("any",)) is not None

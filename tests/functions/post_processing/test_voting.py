@@ -72,7 +72,7 @@ def test_length_is_decided_by_the_readings_too() -> None:
 def test_a_vote_keeps_its_promises(readings: list[Reading]) -> None:
     found = vote(readings)
     assert found is not None
-    assert found.candidates[0] == Candidate(text=found.text, confidence=found.confidence)
+    assert found.candidates[0] == Candidate(text=found.text, confidence=found.confidence, format=found.format)
     assert 0 <= found.confidence <= 1
     assert found.text in {item.text for one in readings for item in one.candidates}
     assert len({item.text for item in found.candidates}) == len(found.candidates) <= 5

@@ -1,9 +1,9 @@
 """PP-OCR's lattice held to plate formats: connectionist temporal classification over the patterns' states.
 
-A pattern fixes for each place whether it is a letter or a digit. For each view of a plate the probability
-of every character at every place is summed over all alignments (forward-backward over the pattern's
-states, after Graves et al. 2006). So O and 0 need no table of confusions: where a digit must stand, no
-letter is considered.
+A pattern fixes for each place whether it is a letter (L), a digit (N) or either (X). For each view of a plate the
+probability of every character at every place is summed over all alignments (forward-backward over the pattern's
+states, after Graves et al. 2006). So O and 0 need no table of confusions: where a digit must stand, no letter is
+considered.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 Array = NDArray[Any]
 
 ALPHABET = string.digits + string.ascii_uppercase
+FREE = "X"
 _FLOOR = 1e-5
 _TWINS = (("O", "0"), ("I", "1"))
 _LENT = 0.5
@@ -43,7 +44,13 @@ class Lattice:
 def pattern_mask(pattern: str) -> Array:
     """bool [places, 36]: which character may stand where."""
     digit = np.array([character.isdigit() for character in ALPHABET])
-    return np.array([digit if kind == "N" else ~digit for kind in pattern])
+    kinds = {"L": ~digit, "N": digit, FREE: np.ones_like(digit)}
+    return np.array([kinds[kind] for kind in pattern])
+
+
+def is_free(pattern: str) -> bool:
+    """Whether the pattern allows any character anywhere: then a reader's own word on O and 0, I and 1 holds."""
+    return set(pattern) == {FREE}
 
 
 @cache
@@ -62,14 +69,18 @@ def lending(classes: int) -> Array:
 
 
 def by_pattern(symbols: Array, patterns: Iterable[str]) -> dict[str, Lattice]:
-    """The lattice of `symbols` [v, t, 38] (blank, 0-9, A-Z, other) under each pattern; twins are lent to each other."""
+    """The lattice of `symbols` [v, t, 38] (blank, 0-9, A-Z, other) under each pattern; twins are lent to each other,
+    unless the pattern is free.
+    """
     lent = symbols @ lending(symbols.shape[2])
-    lengths: dict[int, list[str]] = {}
+    groups: dict[tuple[int, bool], list[str]] = {}
     for pattern in dict.fromkeys(patterns):
-        lengths.setdefault(len(pattern), []).append(pattern)
+        groups.setdefault((len(pattern), is_free(pattern)), []).append(pattern)
     found: dict[str, Lattice] = {}
-    for alike in lengths.values():
-        marginals, evidence = lattices(lent, np.array([pattern_mask(pattern) for pattern in alike]))
+    for (_, free), alike in groups.items():
+        marginals, evidence = lattices(
+            symbols if free else lent, np.array([pattern_mask(pattern) for pattern in alike])
+        )
         for index, pattern in enumerate(alike):
             found[pattern] = Lattice(marginals[:, index], evidence[:, index])
     return found

@@ -44,7 +44,7 @@ async def detect(frames: Sequence[Frame], infer: Infer) -> None:
         option = frame.options
         frame.vehicles = geometry.detections(vehicle_rows, frame.fit.back, frame.size, option.vehicle_score, 0.6)
         found = geometry.detections(plate_rows, frame.fit.back, frame.size, FAINT, 0.45)
-        _take(frame, found[found[:, 4] >= option.plate_score])
+        take(frame, found[found[:, 4] >= option.plate_score])
         if option.fallback:
             _take_faint(frame, found)
 
@@ -80,12 +80,16 @@ async def look_at_close_ups(frames: Sequence[Frame], infer: Infer) -> None:
 
 async def _take_looks(wanted: Sequence[tuple[Frame, pictures.Fit]], cuts: Sequence[Array], infer: Infer) -> None:
     for (frame, fit), (rows,) in zip(wanted, await batched("plate_detector", cuts, infer), strict=True):
-        found = geometry.detections(rows, fit.back, frame.size, FAINT, 0.45)
-        _take(frame, found[found[:, 4] >= frame.options.plate_score])
-        _take_faint(frame, found)
+        take_look(frame, geometry.detections(rows, fit.back, frame.size, FAINT, 0.45))
 
 
-def _take(frame: Frame, rows: Array) -> None:
+def take_look(frame: Frame, found: Array) -> None:
+    """Take what a further look of the detector found [n, >=5], the best of what is faint included."""
+    take(frame, found[found[:, 4] >= frame.options.plate_score])
+    _take_faint(frame, found)
+
+
+def take(frame: Frame, rows: Array) -> None:
     """Take what a look found [n, >=5], unless it is known already."""
     for row in rows:
         known = np.array([plate.found for plate in frame.plates]).reshape(-1, 4)
@@ -99,7 +103,7 @@ def _take_faint(frame: Frame, rows: Array) -> None:
     if any(not plate.faint for plate in frame.plates):
         bare = _bare_vehicles(frame)
         faint = [row for row in faint if any(geometry.inside(row[:4], vehicle[:4]) > 0.6 for vehicle in bare)]
-    _take(frame, np.array(faint[:MOST_FAINT]).reshape(-1, 6))
+    take(frame, np.array(faint[:MOST_FAINT]).reshape(-1, 6))
 
 
 def _carries(vehicle: Array, plates: Sequence[Plate]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from . import finding, pictures, reading, sifting
+from . import dark, finding, pictures, reading, sifting
 from .describe import VEHICLE_TYPES, described
 from .frame import MAX_BATCH, OUTPUTS, Clock, Frame, Infer, Options
 
@@ -56,21 +56,35 @@ async def _read(frames: Sequence[Frame], infer: Infer, clock: Clock) -> None:
     await finding.corners_in_vehicles([frame for frame in thorough if not frame.plates], infer)
     clock.lap("corners")
     await reading.read_plates(frames, infer)
+    await _read_dim([frame for frame in thorough if _is_unread(frame) and dark.is_dim(frame.picture)], infer)
     await _read_close_ups([frame for frame in thorough if _may_be_a_plate(frame)], infer)
     clock.lap("read")
+
+
+async def _read_dim(frames: Sequence[Frame], infer: Infer) -> None:
+    await dark.look(frames, infer)
+    await _read_further(frames, infer)
 
 
 async def _read_close_ups(frames: Sequence[Frame], infer: Infer) -> None:
     near = await sifting.close_ups(frames, infer)
     await finding.look_at_close_ups(near, infer)
-    await sifting.sift(near, infer)
-    await finding.find_corners(near, infer)
-    await reading.read_plates(near, infer)
+    await _read_further(near, infer)
+
+
+async def _read_further(frames: Sequence[Frame], infer: Infer) -> None:
+    await sifting.sift(frames, infer)
+    await finding.find_corners(frames, infer)
+    await reading.read_plates(frames, infer)
+
+
+def _is_unread(frame: Frame) -> bool:
+    return not any(plate.convincing for plate in frame.plates)
 
 
 def _may_be_a_plate(frame: Frame) -> bool:
     """Whether the picture may be the crop of a plate: nothing was read in it, and it is small or shows no vehicle."""
-    if any(plate.convincing for plate in frame.plates):
+    if not _is_unread(frame):
         return False
     return not len(frame.vehicles) or max(frame.size) <= SMALL
 

@@ -17,6 +17,9 @@ BLUE, DARK = (0.08, 0.04), (0.58, 0.06)
 are all of the old format: blueness of at most 0.03 there, darkness of at most 0.51 (shadows, holders)."""
 BAND_LOW, BAND_HIGH, DARK_HIGH = -1.5, 4.0, 2.0
 """The dark may be a shadow or what lies above a plate whose corners are off, so it says less than the blue."""
+SURE_BAND = 3.0
+"""Log odds from which on the band is sure: only blue between known corners reaches them. It then decides, whatever the
+second reader takes the layout for: it may speak against all formats with a band by half of what the band says."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +60,16 @@ def of_formats(looks: Looks, formats: Sequence[Format]) -> dict[str, float]:
     """
     old, banded = float(looks.layout[[0, 2]].sum()), float(looks.layout[[1, 3]].sum())
     other = float(looks.layout[4]) / 2
-    prior = {}
+    terms: dict[str, float] = {}
     for form in formats:
         mass = (banded if form.band else old) + (0.0 if form.country == "BR" else other)
-        band = looks.band if form.band else 0.0
-        prior[form.name] = calibration.LAYOUT_POWER * float(np.log(mass + _LEAST)) + calibration.BAND_POWER * band
-    return prior
+        terms[form.name] = calibration.LAYOUT_POWER * float(np.log(mass + _LEAST))
+    bands = calibration.BAND_POWER * looks.band
+    if looks.band >= SURE_BAND:
+        with_band = max((terms[form.name] for form in formats if form.band), default=0.0)
+        without = max((terms[form.name] for form in formats if not form.band), default=with_band)
+        bands += max(0.0, without - with_band - bands / 2)
+    return {form.name: terms[form.name] + (bands if form.band else 0.0) for form in formats}
 
 
 def of_rows(looks: Looks) -> dict[int, float]:

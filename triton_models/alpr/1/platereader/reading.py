@@ -4,7 +4,7 @@ cuts of those plates that are not sure yet.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -125,28 +125,48 @@ async def _ask_ocr(jobs: Sequence[Job], stop: int, infer: Infer) -> None:
 
 
 def settle(jobs: Sequence[Job]) -> None:
-    """All views of all jobs through one forward-backward, then each job's joint reading."""
+    """All views of all jobs through one forward-backward, then each job's joint reading; those that may be of no format
+    once more, for texts of any characters.
+    """
     if not jobs:
         return
     patterns = [form.pattern for job in jobs for form in formats.chosen(job.frame.options.formats)]
+    looks = {id(job): job.looks for job in jobs}
+    beliefs = {id(job): _beliefs(job, looks[id(job)]) for job in jobs}
+    ways = _ways(jobs, looks, patterns)
+    free = [job for job in jobs if joint.freedom(ways[id(job)], *beliefs[id(job)]) > joint.SPELLED]
+    if free:
+        spelled = dict.fromkeys(pattern for job in free for pattern in joint.free_patterns(ways[id(job)]))
+        ways |= _ways(free, looks, [*patterns, *spelled])
+    for job in jobs:
+        seen = looks[id(job)]
+        job.raw = joint.decode(ways[id(job)], *beliefs[id(job)], plate=1 - seen.no_plate)
+        job.reading = calibration.calibrated(job.raw, seen) if job.raw else None
+
+
+def _beliefs(job: Job, looks: priors.Looks) -> tuple[Sequence[formats.Format], dict[str, float], float]:
+    """The formats that are asked for, the log prior of each, the log odds against none."""
+    wanted = formats.chosen(job.frame.options.formats)
+    return wanted, priors.of_formats(looks, wanted), calibration.FOREIGN
+
+
+def _ways(
+    jobs: Sequence[Job], looks: Mapping[int, priors.Looks], patterns: Sequence[str]
+) -> dict[int, list[joint.Way]]:
+    """By the job's id, as `looks` is: its plate taken to have one row, two, or either, under the patterns."""
     heard = [(job, rows) for job in jobs for rows in (1, 2) if job.symbols[rows]]
     stacked = np.stack([symbols for job, rows in heard for symbols in job.symbols[rows]])
     found = decoding.by_pattern(stacked, patterns)
-    ways: dict[int, dict[int, joint.Voice]] = {}
+    slot_voices = {id(job): _slot_voice(job, patterns) for job in jobs}
+    ways: dict[int, list[joint.Way]] = {id(job): [] for job in jobs}
     at = 0
     for job, rows in heard:
         stop = at + len(job.symbols[rows])
         part = {pattern: lattice.rows(at, stop) for pattern, lattice in found.items()}
-        ways.setdefault(id(job), {})[rows] = _ocr_voice(stacked[at:stop], rows, part)
+        voices = (_ocr_voice(stacked[at:stop], rows, part), *slot_voices[id(job)])
+        ways[id(job)].append(joint.Way(rows, voices, priors.of_rows(looks[id(job)])[rows]))
         at = stop
-    for job in jobs:
-        wanted = formats.chosen(job.frame.options.formats)
-        shared = _slot_voice(job, patterns)
-        looks = job.looks
-        prior = priors.of_rows(looks)
-        read = [joint.Way(rows, (voice, *shared), prior[rows]) for rows, voice in ways[id(job)].items()]
-        job.raw = joint.decode(read, wanted, priors.of_formats(looks, wanted), calibration.FOREIGN)
-        job.reading = calibration.calibrated(job.raw, looks) if job.raw else None
+    return ways
 
 
 def _ocr_voice(symbols: Array, rows: int, found: dict[str, decoding.Lattice]) -> joint.Voice:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from .decoding import ALPHABET, Array, Lattice, lending, pattern_mask
+from .decoding import ALPHABET, Array, Lattice, is_free, lending, pattern_mask
 
 PLACES = 8
 LAYOUTS = ("old_1", "mercosul_1", "old_2", "mercosul_2", "other", "none")
@@ -14,20 +14,26 @@ _FLOOR = 1e-5
 
 
 def by_pattern(places: Array, patterns: Iterable[str]) -> dict[str, Lattice]:
-    """The lattice of `places` [v, 8, 37] (no character, 0-9, A-Z) under each pattern; twins are lent to each other.
+    """The lattice of `places` [v, 8, 37] (no character, 0-9, A-Z) under each pattern; twins are lent to each other,
+    unless the pattern is free.
 
     A pattern's evidence is the product over its places of the probability that an allowed character stands there,
-    and over the rest that none does.
+    and over the rest that none does. Of places beyond the eighth the reader says nothing.
     """
-    lent = places.astype(np.float64) @ lending(places.shape[2])
+    plain = places.astype(np.float64)
+    lent = plain @ lending(places.shape[2])
     found: dict[str, Lattice] = {}
     for pattern in dict.fromkeys(patterns):
-        filled = len(pattern)
-        allowed = np.maximum(lent[:, :filled, 1:], _FLOOR) * pattern_mask(pattern)
+        said = plain if is_free(pattern) else lent
+        filled = min(len(pattern), PLACES)
+        mask = pattern_mask(pattern)
+        allowed = np.maximum(said[:, :filled, 1:], _FLOOR) * mask[:filled]
         mass = allowed.sum(axis=2)
-        rest = np.maximum(lent[:, filled:, 0], _FLOOR)
+        rest = np.maximum(said[:, filled:, 0], _FLOOR)
         evidence = np.log(np.clip(mass, _FLOOR, 1)).sum(axis=1) + np.log(rest).sum(axis=1)
-        found[pattern] = Lattice(allowed / mass[:, :, None], evidence)
+        beyond = np.broadcast_to(mask[filled:] / mask[filled:].sum(axis=1, keepdims=True),
+                                 (len(places), len(pattern) - filled, len(ALPHABET)))  # fmt: skip
+        found[pattern] = Lattice(np.concatenate([allowed / mass[:, :, None], beyond], axis=1), evidence)
     return found
 
 
