@@ -102,7 +102,7 @@ async def list_entries(context: Context, who: Principal, hotlist_id: str, query:
     kept = found[: query.limit]
     more = kept[-1].id if len(found) > query.limit else None
     narrowed = query.cursor is not None or bool(query.q)
-    if lookups.is_lookup(len(kept), len(kept), narrowed=narrowed, newest=ENTRIES_OF_PAGE):
+    if lookups.is_lookup(len(kept), 0 if hidden else len(kept), narrowed=narrowed, newest=ENTRIES_OF_PAGE):
         async with context.db.transaction() as session:
             act = Act("hotlists.entries", row.id, None, {"q": normalise(query.q or ""), "entries": len(kept)})
             await audit.record(context.vault, session, who, act)
