@@ -31,6 +31,7 @@ _UNKNOWN = Part(state="unknown", message=_NOT_TOLD)
 _UNREAD = InferencePart(state="unknown", message=_NOT_TOLD)
 # Nothing is deleted for want of room: people decide what goes.
 LOW_DISK_MEND = "free space, add a disk, or shorten the retention (gtvision retention policy) and run it"
+LOSS_MEND = "Start the workers; GET /api/detections and GET /api/alerts have what was not told"
 # A reader reports every three seconds.
 REPORT_STALE = timedelta(seconds=12)
 
@@ -87,15 +88,15 @@ class StatusBoard:
             bus = await self._context.bus()
             if not bus.connected:
                 return Part(state="down", message="NATS does not answer"), None, _UNKNOWN, _UNREAD, None
-            states, pods, readers, load, dead = await asyncio.gather(
+            states, pods, readers, load, dead, lost = await asyncio.gather(
                 states_of(bus), bus.kv_all(PODS_KV), bus.kv_all(READERS_KV), bus.load("post-processing"),
-                bus.stream_span(DEAD_LETTERS),
+                bus.stream_span(DEAD_LETTERS), bus.losses(),
             )  # fmt: skip
             capture = capture_part(len(pods), states)
             inference = inference_part(load, live_reports(readers))
         except GTVisionError as error:
             return Part(state="down", message=error.message), None, _UNKNOWN, _UNREAD, None
-        return Part(state="ready", message="NATS answers"), states, capture, inference, _held(*dead)
+        return bus_part(lost), states, capture, inference, _held(*dead)
 
 
 def _held(first: int, last: int) -> int:
@@ -128,6 +129,14 @@ def _state(spec: bytes, status: bytes | None) -> CameraState:
     except ValidationError:
         return CameraState.DEGRADED
     return report.state if now() - report.updated_at <= STALE else CameraState.OFFLINE
+
+
+def bus_part(lost: Mapping[str, int]) -> Part:
+    """`lost`: by consumer, events that were discarded before it had them."""
+    if not lost:
+        return Part(state="ready", message="NATS answers")
+    told = ", ".join(f"{durable} ({number})" for durable, number in sorted(lost.items()))
+    return Part(state="failing", message=f"events were discarded before these workers had them: {told}. {LOSS_MEND}")
 
 
 def capture_part(pods: int, states: States) -> Part:

@@ -27,13 +27,12 @@ from functions.shared.cloudevents import cloud_headers, frame_headers, frame_met
 from functions.shared.config import Settings
 from functions.shared.contracts import DeadLetter, FrameMeta, Message, new_id
 from functions.shared.errors import BusUnavailable, GTVisionError, Rejected, TooLarge, Unavailable
+from functions.shared.fetching import AWAY as _AWAY
+from functions.shared.fetching import Fetcher, losses
 from functions.shared.streams import lay
 from functions.shared.topology import EVENTS, FRAMES, Consumer, consumer_of
 
 log = logs.get("bus")
-# What nats-py raises when the server is away, slow or restarting.
-_AWAY = (nats.errors.Error, nats.js.errors.Error, OSError, asyncio.TimeoutError)
-
 
 Handler = Callable[[Msg], Awaitable[None]]
 
@@ -189,6 +188,12 @@ class Bus:
             info = await self.js.consumer_info(consumer_of(durable).stream, durable)
         return Load(info.num_pending or 0, info.num_ack_pending or 0, info.num_redelivered or 0, info.num_waiting or 0)
 
+    async def losses(self) -> dict[str, int]:
+        """By consumer of EVENTS: events that were discarded before it had them, while it has not caught up. Raises
+        BusUnavailable."""
+        with _answering("EVENTS gave no state"):
+            return await losses(self.js)
+
     async def last_frame(self, camera_id: str) -> tuple[FrameMeta, bytes] | None:
         """The newest frame of a camera that FRAMES still holds, or None."""
         try:
@@ -208,7 +213,7 @@ class Bus:
         spec = consumer_of(durable)
         free = asyncio.Semaphore(concurrency)
         running: set[asyncio.Task[None]] = set()
-        fetcher = _Fetcher(self.js, spec)
+        fetcher = Fetcher(self.js, spec)
 
         def finished(task: asyncio.Task[None]) -> None:
             running.discard(task)
@@ -307,31 +312,6 @@ def _answering(failed: str) -> Iterator[None]:
         yield
     except _AWAY as error:
         raise BusUnavailable(f"{failed}: {error or type(error).__name__}") from error
-
-
-class _Fetcher:
-    """Fetches for one durable consumer; binds anew after a failure."""
-
-    def __init__(self, js: JetStreamContext, spec: Consumer) -> None:
-        self._js, self._spec = js, spec
-        self._subscription: JetStreamContext.PullSubscription | None = None
-
-    async def fetch(self, wanted: int) -> list[Msg]:
-        """Up to `wanted` messages, none when none came within a second. Raises what nats-py raises."""
-        try:
-            if self._subscription is None:
-                self._subscription = await self._js.pull_subscribe_bind(self._spec.durable, self._spec.stream)
-            return list(await self._subscription.fetch(wanted, timeout=1.0))
-        except nats.errors.TimeoutError:
-            return []
-        except _AWAY:
-            self._subscription = None
-            raise
-
-    async def close(self) -> None:
-        if self._subscription is not None:
-            with contextlib.suppress(*_AWAY):
-                await self._subscription.unsubscribe()
 
 
 def outcome(error: Exception) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from functions.console import service
 from functions.shared.contracts import CameraState, DeadLetter, FrameMeta, frame_id, new_id, now
-from functions.shared.topology import PODS_KV
-from tests.functions.console.stack import Stack, eventually
+from functions.shared.topology import EVENTS, PODS_KV
+from tests.functions.console.stack import Stack, eventually, recorded, running
 
 
 @pytest.fixture(autouse=True)
@@ -122,3 +123,19 @@ async def test_a_lost_bus_is_said_and_the_rest_still_told(stack: Stack) -> None:
     assert found["capture"]["state"] == found["inference"]["state"] == "unknown"
     assert found["database"]["state"] == "ready"
     assert found["last_detection_at"] is not None
+
+
+async def test_events_that_were_discarded_unread_are_told(tmp_path: Path) -> None:
+    """Nobody consumes, and the stream is too small for what comes."""
+    async with running(tmp_path, consume=False) as stack:
+        bus = await stack.context.bus()
+        assert (await status(stack))["bus"] == {"state": "ready", "message": "NATS answers"}
+        config = (await bus.js.stream_info(EVENTS)).config
+        await bus.js.update_stream(config.evolve(max_bytes=8_000))
+        for _ in range(30):
+            await stack.publish(recorded("gate-1", "ABC1D23", now()))
+        first, _ = await bus.stream_span(EVENTS)
+        found = await status(stack)
+    assert found["bus"]["state"] == "failing"
+    assert f"webhooks ({first - 1})" in found["bus"]["message"]
+    assert "Start the workers" in found["bus"]["message"]

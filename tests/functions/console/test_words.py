@@ -66,7 +66,7 @@ FAMILIES = {
     "webhook.delivery": ["pending", "delivered", "dead", "skipped"],
     "webhook.failure": [*Failure, "none"],
     "webhook.state": ["ok", "failing", "disabled"],
-    "webhook.why": ["user", "gone", "failing"],
+    "webhook.why": ["user", "gone", "failing", "key_over", "key_narrowed"],
     "vehicle": ["car", "motorcycle", "bus", "truck"],
 }  # fmt: skip
 
