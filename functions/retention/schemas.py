@@ -48,7 +48,7 @@ class GroupDays(BaseModel):
 
 
 class PolicyView(BaseModel):
-    """For how long a class of data is kept. `days` 0: for ever."""
+    """For how long a class of data is kept. `days` 0: for ever, or as `kept` says."""
 
     name: str
     what: str
@@ -57,6 +57,7 @@ class PolicyView(BaseModel):
     setting: str | None = Field(description="the setting whose days hold where no rule was made; null: days are fixed")
     default_days: int
     days: int
+    kept: str | None = Field(description="until when, where that is no number of days")
     groups: list[GroupDays] = Field(description="groups of cameras with days of their own")
 
 

@@ -52,6 +52,7 @@ FAMILIES = {
     "class": [each.name for each in CLASSES] + ["erased", "orphans", "deliveries"],
     "run": ["run", "reconcile", "erase"],
     "run.state": ["running", "done", "failed", "stopped"],
+    "kept": [each.name for each in CLASSES if each.kept],
     "subject": ["detections", "pictures", "corrections", "lookups", "holds", "possible"],
     "keys.state": ["active", "expired", "revoked"],
     "oidc.refused": None, "permission": None,

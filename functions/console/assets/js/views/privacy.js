@@ -70,12 +70,17 @@ function days(value) {
   return value === 0 ? t("privacy.forever") : plural("privacy.days", value);
 }
 
+function until(item) {
+  if (item.kept) return maybe(`kept.${item.name}`, item.kept);
+  return item.days === 0 && !item.setting ? t("privacy.until.removed") : days(item.days);
+}
+
 async function drawPolicy(body, again) {
   const page = await ask("GET", "/api/retention/policy");
   fill(body, plainTable(t("privacy.policy"), [t("privacy.class"), t("privacy.kept"), t("privacy.by.group"), t("privacy.basis"), t("camera.actions")],
     page.items.map((item) => h("tr", { data: { name: item.name } },
       h("td", { class: "cell-name" }, h("strong", {}, maybe(`class.${item.name}`, item.name)), h("code", {}, item.where.replaceAll("`", ""))),
-      h("td", {}, item.days === 0 && !item.setting ? t("privacy.until.removed") : days(item.days)),
+      h("td", {}, until(item)),
       h("td", {}, item.groups.map((one) => h("div", {}, `${groups.name(one.group_id)}: ${days(one.days)}`))),
       h("td", { class: "muted" }, item.basis.split(":")[0]),
       h("td", { class: "cell-actions" }, item.setting && h("button", {
