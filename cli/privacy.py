@@ -46,6 +46,9 @@ def report(
         say(f"  {name}: {len(found[name])}")
     for place, number in found["elsewhere"].items():
         say(f"  {cell(place)}: {number}")
+    if found["possible"]:
+        say(f"  possible: {len(found['possible'])} (read as another plate or none, and not corrected: look at them"
+            " and correct them before you hand on any; --json has them, the file of --zip has not)")  # fmt: skip
     if not found["complete"]:
         say("[yellow]There is more than one report holds.[/]")
     if zip_ is not None:
@@ -62,7 +65,9 @@ def _write_zip(client: Any, found: dict[str, Any], path: Path) -> int:
             file.writestr(name, data)
             sums.append(f"{hashlib.sha256(data).hexdigest()}  {name}\n")
 
-        put("report.json", json.dumps(found, ensure_ascii=False, indent=2).encode())
+        # What may be somebody else's is not in what is handed on.
+        sure = {name: value for name, value in found.items() if name != "possible"}
+        put("report.json", json.dumps(sure, ensure_ascii=False, indent=2).encode())
         for item in found["pictures"]:
             place, _, query = item["url"].partition("?")
             data = client.picture(place, **dict(part.split("=") for part in query.split("&") if part))
@@ -75,16 +80,19 @@ def _write_zip(client: Any, found: dict[str, Any], path: Path) -> int:
 
 
 @app.command()
-def erase(
+def erase(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
     plate: Plate,
     reason: Reason,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count what would go and change nothing.")] = False,
+    possible: Annotated[
+        bool, typer.Option("--possible", help="Also passages that may be of the plate, as the report lists them.")
+    ] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Delete what is stored on a plate and its twin, with a proof. A legal hold refuses it."""
-    body = {"plate": plate, "reason": reason}
+    body = {"plate": plate, "reason": reason, "possible": possible}
     with api(ctx) as client:
         if not dry_run and not yes:
             seen = client.call("POST", "/api/privacy/erase", slow=True, json=body | {"dry_run": True})
@@ -103,6 +111,8 @@ def _print_erasure(found: dict[str, Any]) -> None:
     head = "Would go" if found["dry_run"] else "Erased"
     rows = ((name, number) for name, number in found["counts"].items())
     print_table((head, "Number"), rows, "")
+    if found["possible"]:
+        say(f"[yellow]{found['possible']} passages that may be of the plate stay; --possible takes them, too.[/]")
     left = {name: number for name, number in found["remaining"].items() if number}
     if not found["dry_run"]:
         for name, number in left.items():

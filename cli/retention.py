@@ -40,7 +40,7 @@ def policy(  # noqa: PLR0913  each is an option of the command line
         print_json({"items": items})
         return
     rows = (
-        (item["name"], item["what"], _days(item["days"]),
+        (item["name"], item["what"], item.get("kept") or _days(item["days"]),
          ", ".join(f"{each['group_id']}: {_days(each['days'])}" for each in item["groups"]), item["setting"],
          item["where"])
         for item in items

@@ -148,6 +148,8 @@ def models() -> str:
 
 
 def _days(each: DataClass, days: int) -> str:
+    if each.kept:
+        return each.kept
     if not days:
         return "for ever" if each.setting else "until it is taken out"
     return f"{days} days" if days > 1 else "1 day"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from functions.shared.config import FunctionSettings
 from functions.shared.topology import CONSUMERS, FRAMES, Consumer
 from infra import pods
 from infra.pods import Manifest
@@ -17,9 +18,9 @@ CONSUMERS_ALONE = frozenset({"post_processing"})
 # Workers that have something to do by the clock and not by the message: an alert that nobody acknowledged is escalated,
 # a delivery that failed is tried again.
 ALWAYS_ONE = frozenset({"alerts", "cameras", "webhooks"})
-# Rooms whose timed work a CronJob does in a cluster, at the hour that GTV_RETENTION_HOUR has by default (UTC).
+# Rooms whose timed work a CronJob does in a cluster.
 BY_CRON = frozenset({"retention"})
-RETENTION_SCHEDULE, RETENTION_S = "0 6 * * *", 4 * 3600
+RETENTION_HOUR, RETENTION_S = "GTV_RETENTION_HOUR", 4 * 3600
 CAPTURE_PODS = 3
 METRICS_PORT = 9100
 _AUTOSCALING = "autoscaling.knative.dev"
@@ -165,10 +166,13 @@ def retention(function: Function) -> Manifest:
         "backoffLimit": 2, "activeDeadlineSeconds": RETENTION_S,
         "template": {"metadata": {"labels": pods.labels(name)}, "spec": pod},
     }  # fmt: skip
+    # The hour of the function's environment in stack.yml; -1 is never, as where the function has the clock itself.
+    hour = int(function.environment.get(RETENTION_HOUR, FunctionSettings.model_fields["retention_hour"].default))
     return {
         "apiVersion": "batch/v1", "kind": "CronJob", "metadata": {"name": name, "labels": pods.labels(name)},
         "spec": {
-            "schedule": RETENTION_SCHEDULE, "timeZone": "Etc/UTC", "concurrencyPolicy": "Forbid",
+            "schedule": f"0 {max(hour, 0)} * * *", "timeZone": "Etc/UTC", "suspend": hour < 0,
+            "concurrencyPolicy": "Forbid",
             "startingDeadlineSeconds": 3600, "successfulJobsHistoryLimit": 3, "failedJobsHistoryLimit": 3,
             "jobTemplate": {"spec": job},
         },

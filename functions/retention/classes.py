@@ -15,7 +15,7 @@ from functions.shared.config import FunctionSettings
 class DataClass:
     """`setting` names the days; "" where `fixed` days are not to be chosen (None: not by age). `by_camera`: groups of
     cameras may keep it for another time than the platform. `by_itself`: not retention deletes it, but the bus or the
-    room whose it is."""
+    room whose it is. `kept` says until when, where that is no number of days."""
 
     name: str
     what: str
@@ -25,6 +25,7 @@ class DataClass:
     fixed: int | None = None
     by_camera: bool = False
     by_itself: bool = False
+    kept: str = ""
 
 
 _POLICY = "art. 7 III, 23: public policy of the city"
@@ -74,13 +75,26 @@ _CLASSES: tuple[DataClass, ...] = (
               "tables `hotlists`, `hotlist_groups`, `hotlist_entries`", "", _POLICY, by_itself=True),
     DataClass("accounts", "people who sign in: name, hash of the password, role, groups, keys",
               "tables `users`, `user_groups`, `api_keys`, `api_key_groups`", "", _ACCOUNT, by_itself=True),
-    DataClass("sessions", "sign-ins, with address and browser, and failed ones; gone days after their end",
-              "tables `sessions`, `refresh_tokens`, `sign_in_tries`", "", _ACCOUNT, by_itself=True),
+    DataClass("sessions", "sign-ins with address and browser, counted from their end; failed ones for a day",
+              "tables `sessions`, `refresh_tokens`, `sign_in_tries`", "", _ACCOUNT, fixed=30, by_itself=True),
     DataClass("register", "cameras, their groups, how other systems name them, whom events are handed on to",
               "tables `cameras`, `groups`, `camera_aliases`, `webhooks`", "", _RUN, by_itself=True),
     DataClass("events", "events on the bus", "stream `EVENTS`", "", _RUN, fixed=7, by_itself=True),
     DataClass("dead_letters", "messages that were given up, of frames also the picture", "stream `DEAD_LETTERS`", "",
               _RUN, fixed=30, by_itself=True),
+    DataClass("waiting_frames", "pictures of cameras that wait to be read, the newest three of each", "stream `FRAMES`",
+              "", _RUN, by_itself=True, kept="1 minute"),
+    DataClass("state", "what capture holds, how cameras fare and what their scene looks like; readers and pods that "
+              "live; requests counted by user and address",
+              "buckets `gtv_cameras`, `gtv_camera_status`, `gtv_camera_sight`, `gtv_camera_leases`, "
+              "`gtv_capture_pods`, `gtv_readers`, `gtv_limits`", "", _RUN, by_itself=True,
+              kept="until it is another; what lives and what is counted: 5 minutes at the most"),
+    DataClass("logs", "what the parts did and which errors they met, by ids and names of users",
+              "files `logs/` of `gtvision up`; in a cluster what collects the output of pods", "", _RUN, by_itself=True,
+              kept="the newest 5 to 10 MB of each part; in a cluster its operator's choice"),
+    DataClass("audit_archive", "rows cut off the audit log, where GTV_RETENTION_AUDIT_ARCHIVE asks for it; the log's "
+              "end as the last check saw it", "store `audit/`", "", _ACCOUNT, by_itself=True,
+              kept="until its operator deletes it"),
 )  # fmt: skip
 # A room that is not there keeps nothing: its setting is not there either.
 CLASSES = tuple(each for each in _CLASSES if not each.setting or each.setting in FunctionSettings.model_fields)

@@ -48,7 +48,7 @@ class GroupDays(BaseModel):
 
 
 class PolicyView(BaseModel):
-    """For how long a class of data is kept. `days` 0: for ever."""
+    """For how long a class of data is kept. `days` 0: for ever, or as `kept` says."""
 
     name: str
     what: str
@@ -57,6 +57,7 @@ class PolicyView(BaseModel):
     setting: str | None = Field(description="the setting whose days hold where no rule was made; null: days are fixed")
     default_days: int
     days: int
+    kept: str | None = Field(description="until when, where that is no number of days")
     groups: list[GroupDays] = Field(description="groups of cameras with days of their own")
 
 
@@ -179,12 +180,26 @@ class SubjectRequest(Body):
 
 class EraseRequest(SubjectRequest):
     dry_run: Flag = Field(False, description="count what would be erased and change nothing")
+    possible: Flag = Field(False, description="also erase the passages that the report lists as possible")
 
 
 class Picture(BaseModel):
     url: str = Field(description="path of this API")
     kind: Literal["vehicle", "plate", "correction"]
     of: str = Field(description="id of the detection or correction")
+
+
+class Possible(BaseModel):
+    """A passage that was read as another plate, or as none, and that nobody corrected."""
+
+    id: str
+    camera_id: str
+    started_at: datetime
+    ended_at: datetime
+    plate: str = Field(description="the plate that was asked for, or its twin")
+    probability: float = Field(description="that this is what the passage shows, 0..1")
+    read: str | None = Field(description="what was read, masked: it may be somebody else's plate")
+    pictures: list[Picture]
 
 
 class SubjectReport(BaseModel):
@@ -196,6 +211,9 @@ class SubjectReport(BaseModel):
     detections: list[dict[str, Any]]
     corrections: list[dict[str, Any]]
     alerts: list[dict[str, Any]]
+    possible: list[Possible] = Field(
+        description="passages that may be of the plate, to be looked at; hand on none before somebody did"
+    )
     pictures: list[Picture]
     holds: list[HoldView]
     lookups: list[dict[str, Any]] = Field(description="rows of the audit log that name the plate")
@@ -209,7 +227,8 @@ class EraseReport(BaseModel):
     run_id: str
     dry_run: bool
     plates: list[str]
-    counts: dict[str, int]
+    counts: dict[str, int] = Field(description="by table; `possible`: of the detections, those that were possible ones")
+    possible: int = Field(description="passages that may be of the plate and stay, since they were not asked for")
     proof: list[dict[str, str]]
     proof_sha256: str
     remaining: dict[str, int]

@@ -57,7 +57,7 @@ async def policies(context: Context) -> PolicyPage:
         items.append(PolicyView(
             name=each.name, what=each.what, where=each.where, basis=each.basis,
             setting=f"GTV_{each.setting.upper()}" if each.setting else None, default_days=default,
-            days=plan.days if plan else default,
+            days=plan.days if plan else default, kept=each.kept or None,
             groups=[GroupDays(group_id=name, days=days) for name, days in (plan.by_group if plan else {}).items()],
         ))  # fmt: skip
     return PolicyPage(items=items)

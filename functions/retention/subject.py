@@ -9,7 +9,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from functions.retention import deleting, service, subject_rows
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from functions.retention import deleting, service, subject_possible, subject_rows
 from functions.retention.due import Doom
 from functions.retention.schemas import EraseReport, EraseRequest, Picture, SubjectReport, SubjectRequest
 from functions.shared import audit, chain, logs
@@ -19,7 +21,7 @@ from functions.shared.contracts import now
 from functions.shared.errors import Conflict, NotFound
 from functions.shared.locks import lock_camera
 from functions.shared.plates import twins
-from functions.shared.tables import Correction, Detection, PassageObservation, Table
+from functions.shared.tables import Correction, Detection, LegalHold, PassageObservation, Table
 from functions.shared.tokens import Principal
 
 log = logs.get("privacy")
@@ -42,19 +44,21 @@ def named(text: str) -> list[str]:
 
 
 async def report(context: Context, who: Principal, asked: SubjectRequest) -> SubjectReport:
-    """Everything stored on a plate and its twin. Raises InvalidInput."""
+    """Everything stored on a plate and its twin, and what may be of them. Raises InvalidInput."""
     plates = named(asked.plate)
     async with context.db.transaction() as session:
         seen = await subject_rows.detections(session, plates, MOST + 1)
+        possible = await subject_possible.passages(session, plates, MOST + 1)
         frames = await subject_rows.observations(session, [row.id for row in seen[:MOST]])
         corrections = await subject_rows.corrections(session, plates, MOST + 1)
         alerts = await subject_rows.alerts(session, plates, MOST + 1)
         lookups = await subject_rows.looked_up(session, plates, [row.id for row in seen[:MOST]], MOST + 1)
         answer = SubjectReport(
             plates=plates, made_at=now(),
-            complete=max(len(seen), len(corrections), len(alerts), len(lookups)) <= MOST,
+            complete=max(len(seen), len(possible), len(corrections), len(alerts), len(lookups)) <= MOST,
             detections=[fields(row) | {"observations": []} for row in seen[:MOST]],
             corrections=[fields(row) for row in corrections[:MOST]], alerts=[fields(row) for row in alerts[:MOST]],
+            possible=[subject_possible.shown(row, plates, list(_pictures([row]))) for row in possible[:MOST]],
             pictures=[*_pictures(seen[:MOST]), *_corrections_pictures(corrections[:MOST])],
             holds=[service.hold_view(row) for row in await subject_rows.holds_on(session, plates)],
             lookups=lookups[:MOST], elsewhere=await subject_rows.elsewhere(session, plates),
@@ -62,7 +66,8 @@ async def report(context: Context, who: Principal, asked: SubjectRequest) -> Sub
         by_id = {item["id"]: item["observations"] for item in answer.detections}
         for frame in frames:
             by_id[frame.detection_id].append(fields(frame))
-        details = {"plates": 1, "detections": len(answer.detections), "pictures": len(answer.pictures)}
+        details = {"plates": 1, "detections": len(answer.detections), "possible": len(answer.possible),
+                   "pictures": len(answer.pictures)}  # fmt: skip
         await audit.record(context.vault, session, who, Act("privacy.report", plates[0], asked.reason, details))
     return answer
 
@@ -97,10 +102,14 @@ async def erase(context: Context, who: Principal, asked: EraseRequest) -> EraseR
     """Delete what is stored on a plate and its twin. Raises InvalidInput, and Conflict where a legal hold keeps it."""
     plates = named(asked.plate)
     work = deleting.Run(context, "erase", who, dry_run=asked.dry_run)
-    await _require_free(context, plates)
-    pictures = await _hashes(context, plates)
+    async with context.db.read() as session:
+        possible = await subject_possible.passages(session, plates, MOST)
+    also = possible if asked.possible else []
+    await _require_free(context, plates, [row.id for row in also])
+    pictures = await _hashes(context, plates, also)
     if asked.dry_run:
-        return await _foreseen(context, work.id, plates, pictures)
+        foreseen = await _foreseen(context, work.id, plates, pictures, len(also))
+        return foreseen.model_copy(update={"possible": len(possible) - len(also)})
     await work.begin()
     failure: BaseException | None = None
     try:
@@ -114,9 +123,9 @@ async def erase(context: Context, who: Principal, asked: EraseRequest) -> EraseR
     return answer
 
 
-async def _require_free(context: Context, plates: Sequence[str]) -> None:
+async def _require_free(context: Context, plates: Sequence[str], also: Sequence[str]) -> None:
     async with context.db.read() as session:
-        holds = await subject_rows.holds_on(session, plates)
+        holds = await _holds(session, plates, also)
     if holds:
         cases = ", ".join(sorted({row.case_number for row in holds}))
         raise Conflict(
@@ -125,12 +134,20 @@ async def _require_free(context: Context, plates: Sequence[str]) -> None:
         )  # fmt: skip
 
 
-async def _hashes(context: Context, plates: Sequence[str]) -> dict[str, str]:
+async def _holds(session: AsyncSession, plates: Sequence[str], also: Sequence[str]) -> list[LegalHold]:
+    found = {row.id: row for row in await subject_rows.holds_on(session, plates)}
+    found |= {row.id: row for row in await subject_possible.holds_on(session, also)}
+    return [found[key] for key in sorted(found)]
+
+
+async def _hashes(context: Context, plates: Sequence[str], also: Sequence[Detection]) -> dict[str, str]:
     """SHA-256 of every picture that the rows name, by key; "absent" where it is not in the store any more."""
     async with context.db.read() as session:
         seen = [row for row in await subject_rows.detections(session, plates, MOST) if row.plate in plates]
+        seen += also
         frames = await subject_rows.observations(session, [row.id for row in seen])
         corrections = await subject_rows.corrections(session, plates, MOST)
+        corrections += await subject_rows.corrections_of(session, [row.id for row in seen])
     pictured: list[Detection | PassageObservation] = [*seen, *frames]
     keys = {key for row in pictured for key in (row.snapshot_key, row.plate_snapshot_key) if key is not None}
     keys |= {row.plate_snapshot_key for row in corrections if row.plate_snapshot_key is not None}
@@ -146,16 +163,21 @@ async def _hashes(context: Context, plates: Sequence[str]) -> dict[str, str]:
     return dict(await asyncio.gather(*(one(key) for key in sorted(keys))))
 
 
-async def _foreseen(context: Context, run_id: str, plates: list[str], pictures: dict[str, str]) -> EraseReport:
+async def _foreseen(
+    context: Context, run_id: str, plates: list[str], pictures: dict[str, str], possible: int
+) -> EraseReport:
     async with context.db.read() as session:
         counts = await subject_rows.remaining(session, plates)
         counts |= {
             f"elsewhere {name}": number for name, number in (await subject_rows.elsewhere(session, plates)).items()
         }
     counts["pictures"] = len(pictures)
+    if possible:
+        counts |= {"detections": counts["detections"] + possible, "possible": possible}
     return EraseReport(
         run_id=run_id,
         dry_run=True,
+        possible=0,
         plates=plates,
         counts=counts,
         proof=[],
@@ -171,14 +193,17 @@ async def _erase(
     plates = named(asked.plate)
     doom = Doom("erased", work.id)
     async with context.db.transaction() as session:
-        holds = await subject_rows.holds_on(session, plates)
+        possible = await subject_possible.passages(session, plates, MOST)
+        also = possible if asked.possible else []
+        holds = await _holds(session, plates, [row.id for row in also])
         if holds:
             raise Conflict("a legal hold was placed on this just now", holds=[row.id for row in holds])
         seen = await subject_rows.detections(session, plates, MOST)
         # No frame joins these passages while they go.
-        for camera_id in sorted({row.camera_id for row in seen}):
+        for camera_id in sorted({row.camera_id for row in (*seen, *also)}):
             await lock_camera(session, camera_id)
         mine, others = [row for row in seen if row.plate in plates], [row for row in seen if row.plate not in plates]
+        mine += also
         ids = [row.id for row in mine]
         frames = await subject_rows.observations(session, ids)
         corrections = {row.id: row for row in await subject_rows.corrections(session, plates, MOST)}
@@ -193,6 +218,7 @@ async def _erase(
         await subject_rows.mask_misread(session, others, plates)
         counts = {"detections": len(mine), "observations": len(frames), "corrections": len(corrections),
                   "alerts": len(alerts), "misread": len(others)}  # fmt: skip
+        counts |= {"possible": len(also)} if asked.possible else {}
         counts |= await subject_rows.erase_messages(session, plates)
         counts |= await subject_rows.erase_deliveries(session, plates)
         proof += [{"of": "picture", "id": key, "sha256": pictures.get(key, "not read")} for key in sorted(keys)]
@@ -209,7 +235,8 @@ async def _erase(
         others_left = await subject_rows.elsewhere(session, plates)
     counts["pictures"] = len(keys)
     return EraseReport(
-        run_id=work.id, dry_run=False, plates=plates, counts=counts, proof=proof, proof_sha256=digest, kept=KEPT,
+        run_id=work.id, dry_run=False, plates=plates, counts=counts, possible=len(possible) - len(also),
+        proof=proof, proof_sha256=digest, kept=KEPT,
         remaining=left | {"pictures": still} | {f"elsewhere {name}": number for name, number in others_left.items()},
     )  # fmt: skip
 

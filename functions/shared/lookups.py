@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from prometheus_client import Counter
-from sqlalchemy import func, select
+from sqlalchemy import case, func, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.shared import logs
@@ -101,32 +101,39 @@ async def count(session: AsyncSession, user_id: str, username: str, plates: Any)
     """
     limits: Limits = session.info.get(INFO, Limits())
     at = now()
+    before = await totals(session, user_id, at)
     if limits.stop:
-        await _require_room(session, user_id, limits, at)
+        await _require_room(session, user_id, limits, at, before)
     row = await session.get(LookupCount, (user_id, bucket_of(at)))
     if row is None:
         row = LookupCount(user_id=user_id, bucket=bucket_of(at), username=username, lookups=0)
         session.add(row)
     row.lookups += weight(plates)
     await session.flush()
-    return [over for window, span in WINDOWS if (over := await _crossed(session, row, window, span, limits, at))]
+    after = {window: counted + weight(plates) for window, counted in before.items()}
+    return [
+        over for window, span in WINDOWS if (over := await _crossed(session, row, (window, span), limits, after, at))
+    ]
 
 
-async def total(session: AsyncSession, user_id: str, span: timedelta, at: datetime) -> int:
-    asked = select(func.coalesce(func.sum(LookupCount.lookups), 0))
+async def totals(session: AsyncSession, user_id: str, at: datetime) -> dict[Window, int]:
+    """Look-ups of one person by window, in one question: everybody else's wait for the log's head meanwhile."""
     # A span that began before the window counts as a whole.
-    asked = asked.where(LookupCount.user_id == user_id, LookupCount.bucket > at - span - SPAN)
-    return int(await session.scalar(asked) or 0)
+    table = LookupCount
+    of_windows = [func.sum(case((table.bucket > at - span - SPAN, table.lookups), else_=0)) for _, span in WINDOWS]
+    longest = max(span for _, span in WINDOWS)
+    asked = select(*of_windows).where(table.user_id == user_id, table.bucket > at - longest - SPAN)
+    found = (await session.execute(asked)).one()
+    return {window: int(counted or 0) for (window, _), counted in zip(WINDOWS, found, strict=True)}
 
 
 async def _crossed(
-    session: AsyncSession, row: LookupCount, window: Window, span: timedelta, limits: Limits, at: datetime
-) -> Over | None:
-    limit = limits.of_window(window)
-    if not limit:
-        return None
-    looked_up = await total(session, row.user_id, span, at)
-    if looked_up <= limit or await _told(session, row.user_id, window, at - span):
+    session: AsyncSession, row: LookupCount, of: tuple[Window, timedelta], limits: Limits, after: dict[Window, int],
+    at: datetime,
+) -> Over | None:  # fmt: skip
+    window, span = of
+    limit, looked_up = limits.of_window(window), after[window]
+    if not limit or looked_up <= limit or await _told(session, row.user_id, window, at - span):
         return None
     ALARMS.labels(window).inc()
     return Over(row.user_id, row.username, window, looked_up, limit)
@@ -139,10 +146,12 @@ async def _told(session: AsyncSession, user_id: str, window: Window, since: date
     return any(details.get("window") == window for details in await session.scalars(asked))
 
 
-async def _require_room(session: AsyncSession, user_id: str, limits: Limits, at: datetime) -> None:
+async def _require_room(
+    session: AsyncSession, user_id: str, limits: Limits, at: datetime, before: dict[Window, int]
+) -> None:
     for window, span in WINDOWS:
         limit = limits.of_window(window)
-        if not limit or await total(session, user_id, span, at) <= limit:
+        if not limit or before[window] <= limit:
             continue
         first = await session.scalar(
             select(func.min(LookupCount.bucket)).where(

@@ -22,7 +22,7 @@ from tests.cli.conftest import Platform
 WHY = ("--reason", "request 15/2026")
 
 
-def seed(platform: Platform, plate: str, days: float) -> str:
+def seed(platform: Platform, plate: str, days: float, maybe: str | None = None) -> str:
     """A passage with its two pictures, as the platform's reader would have left it."""
     data = Path(platform.environ["GTV_DATA_DIR"])
     at = now() - timedelta(days=days)
@@ -32,7 +32,8 @@ def seed(platform: Platform, plate: str, days: float) -> str:
         (data / "images" / key).write_bytes(b"\xff\xd8 picture \xff\xd9")
     row = Detection(
         id=new_id(), camera_id="gate", started_at=at, ended_at=at, final=True, plate=plate, plate_reversed=plate[::-1],
-        plate_read=plate, corrected=False, uncertain=False, candidates=[], observation_count=1, correlation_id="c",
+        plate_read=plate, corrected=False, uncertain=False, observation_count=1, correlation_id="c",
+        candidates=[] if maybe is None else [{"text": maybe, "confidence": 0.3}],
         created_at=at, updated_at=at, stationary=False, best_score=1.0, snapshot_key=keys[0],
         plate_snapshot_key=keys[1],
     )  # fmt: skip
@@ -165,6 +166,24 @@ def test_a_persons_report_and_erasure(platform: Platform, tmp_path: Path) -> Non
     assert platform("detections", "show", row).code == 4
     assert platform("privacy", "report", "DSR1A11", *WHY, "--json").json["detections"] == []
     assert platform("privacy", "report", "DSR*", *WHY).code == 2
+
+
+def test_what_may_be_of_the_plate_is_told_apart(platform: Platform, tmp_path: Path) -> None:
+    row = seed(platform, "XYZ9K88", 2, maybe="DSR2A22")
+    file = tmp_path / "report.zip"
+    told = platform("privacy", "report", "DSR2A22", *WHY, "--zip", str(file))
+    assert "possible: 1" in told.out
+    with zipfile.ZipFile(file) as found:
+        assert sorted(found.namelist()) == ["SHA256SUMS", "report.json"]
+        assert row not in found.read("report.json").decode()
+    done = platform("privacy", "erase", "DSR2A22", *WHY, "--yes")
+    assert done.code == 0, done.err
+    assert "1 passages that may be of the plate stay" in done.out
+    assert platform("detections", "show", row).code == 0
+    done = platform("privacy", "erase", "DSR2A22", *WHY, "--yes", "--possible", "--json")
+    assert done.code == 0, done.err
+    assert done.json["counts"]["possible"] == 1
+    assert platform("detections", "show", row).code == 4
 
 
 def test_who_looks_up_how_much(platform: Platform) -> None:

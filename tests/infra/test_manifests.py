@@ -7,6 +7,7 @@ import importlib.util
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -352,3 +353,15 @@ def test_unsafe_defaults_of_the_schemas_are_never_left_to_them() -> None:
     for found in kind("Consumer"):
         assert found["spec"]["ackPolicy"] == "explicit"
         assert seconds(found["spec"]["ackWait"]) >= 10
+
+
+@pytest.mark.parametrize(
+    ("environment", "schedule", "suspended"),
+    [({}, "0 6 * * *", False), ({"GTV_RETENTION_HOUR": "3"}, "0 3 * * *", False),
+     ({"GTV_RETENTION_HOUR": "-1"}, "0 0 * * *", True)],
+)  # fmt: skip
+def test_the_run_of_retention_goes_by_the_setting(environment: dict[str, str], schedule: str, suspended: bool) -> None:
+    function = next(each for each in stack.functions() if each.folder == "retention")
+    made = workloads.retention(replace(function, environment={**function.environment, **environment}))
+    assert (made["spec"]["schedule"], made["spec"]["timeZone"]) == (schedule, "Etc/UTC")
+    assert made["spec"]["suspend"] is suspended

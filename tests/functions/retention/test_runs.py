@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
 
-from functions.retention import deleting, due
+from cli.stack.logfile import MAX_BYTES as LOG_BYTES
+from functions.retention import audit_log, deleting, due, reconcile
 from functions.shared.errors import Conflict, StoreUnavailable
 from functions.shared.store import FolderStore
 from functions.shared.tables import (
@@ -22,6 +24,7 @@ from functions.shared.tables import (
     PassageObservation,
     User,
 )
+from functions.shared.topology import BUCKETS, STREAMS, stream_of
 from tests.functions.retention.conftest import alert, another, both, camera, correction, passage, pictures
 from tests.functions.serving import Served
 
@@ -259,7 +262,6 @@ async def test_every_class_that_is_not_the_buss_is_swept(served: Served) -> None
 
 def test_every_table_is_in_a_class() -> None:
     """What a room keeps and no class names would be missing from the README, the reports and what a city publishes."""
-    from functions.retention.classes import CLASSES
     from functions.shared.tables import Table
 
     # Keys, leases, marks and rules of the platform's own: nothing on anybody.
@@ -268,9 +270,41 @@ def test_every_table_is_in_a_class() -> None:
         "standing_alarms",
     }  # fmt: skip
     tables = set(Table.metadata.tables)
-    named = {name for each in CLASSES for name in re.findall(r"`([a-z_]+)`", each.where.partition("store")[0])}
-    assert named - {"EVENTS"} <= tables, "a class names a table that there is none of"
+    named = named_as("table")
+    assert named <= tables, "a class names a table that there is none of"
     assert tables - named == own
+
+
+def named_as(kind: str) -> set[str]:
+    """What classes name of a kind of place: table, stream, bucket, store."""
+    from functions.retention.classes import CLASSES
+
+    lists = (found for each in CLASSES for found in re.findall(rf"{kind}s? ((?:`[\w/]+`(?:, )?)+)", each.where))
+    return {name for one in lists for name in re.findall(r"`([\w/]+)`", one)}
+
+
+def test_every_stream_bucket_and_part_of_the_store_is_in_a_class() -> None:
+    assert named_as("stream") == {stream.name for stream in STREAMS}
+    assert named_as("bucket") == {bucket.name for bucket in BUCKETS}
+    kept = named_as("store")
+    assert kept == {f"{kind}/" for kind in (*reconcile.KINDS, audit_log.ANCHOR.partition("/")[0])}
+    # Whatever a room puts into the store goes under one of these.
+    root = Path(deleting.__file__).parents[2]
+    source = "\n".join(file.read_text() for file in (root / "functions").rglob("*.py"))
+    put = set(re.findall(r'image_key\("(\w+)"', source)) | set(re.findall(r'key = f"(\w+)/', source))
+    assert put == {"vehicles", "plates", "corrections", "audit"}
+    assert {f"{kind}/" for kind in put} == kept
+
+
+def test_days_that_other_rooms_keep_are_theirs() -> None:
+    from functions.auth import throttle
+    from functions.retention.classes import BY_NAME
+
+    assert timedelta(days=BY_NAME["sessions"].fixed or 0) == throttle.KNOWN
+    for name, stream in (("events", "EVENTS"), ("dead_letters", "DEAD_LETTERS")):
+        assert (BY_NAME[name].fixed or 0) * 86_400 == stream_of(stream).max_age_s
+    assert stream_of("FRAMES").max_age_s == 60, "1 minute"
+    assert LOG_BYTES == 5_000_000
 
 
 async def test_a_camera_may_keep_for_a_time_of_its_own(served: Served) -> None:

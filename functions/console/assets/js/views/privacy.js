@@ -5,11 +5,13 @@ import { confirmed, openDialog, toast } from "../dialog.js";
 import { fill, h, setText } from "../dom.js";
 import { clearErrors, field, sentence, showErrors } from "../errors.js";
 import { groups } from "../groups-store.js";
-import { dayAndTime, maybe, number, plural, t } from "../i18n.js";
+import { dayAndTime, maybe, number, percent, plural, t } from "../i18n.js";
+import { openDetection } from "./detail.js";
 
 const RUNS = 10;
+const MOST_POSSIBLE = 50;
 
-export function privacyView(main) {
+export function privacyView(main, world) {
   const policy = part(t("privacy.policy"), t("privacy.policy.intro"));
   const holds = part(t("privacy.holds"), t("privacy.holds.intro"),
     h("button", { type: "button", on: { click: () => holdDialog(() => load(holds, drawHolds)) } }, t("privacy.holds.add")));
@@ -19,7 +21,7 @@ export function privacyView(main) {
   fill(main, h("div", { class: "privacy" },
     h("div", { class: "toolbar" }, h("h1", {}, t("nav.privacy")),
       h("div", { class: "actions" }, h("a", { class: "button", href: "#/audit" }, t("nav.audit")))),
-    subjectPart(), holds.element, policy.element, runs.element));
+    subjectPart(world), holds.element, policy.element, runs.element));
 
   async function start(dry) {
     if (!dry && !(await confirmed(t("privacy.run.now"), t("privacy.run.text"), t("privacy.run.now")))) return;
@@ -68,12 +70,17 @@ function days(value) {
   return value === 0 ? t("privacy.forever") : plural("privacy.days", value);
 }
 
+function until(item) {
+  if (item.kept) return maybe(`kept.${item.name}`, item.kept);
+  return item.days === 0 && !item.setting ? t("privacy.until.removed") : days(item.days);
+}
+
 async function drawPolicy(body, again) {
   const page = await ask("GET", "/api/retention/policy");
   fill(body, plainTable(t("privacy.policy"), [t("privacy.class"), t("privacy.kept"), t("privacy.by.group"), t("privacy.basis"), t("camera.actions")],
     page.items.map((item) => h("tr", { data: { name: item.name } },
       h("td", { class: "cell-name" }, h("strong", {}, maybe(`class.${item.name}`, item.name)), h("code", {}, item.where.replaceAll("`", ""))),
-      h("td", {}, item.days === 0 && !item.setting ? t("privacy.until.removed") : days(item.days)),
+      h("td", {}, until(item)),
       h("td", {}, item.groups.map((one) => h("div", {}, `${groups.name(one.group_id)}: ${days(one.days)}`))),
       h("td", { class: "muted" }, item.basis.split(":")[0]),
       h("td", { class: "cell-actions" }, item.setting && h("button", {
@@ -244,12 +251,14 @@ function showRun(run) {
 }
 
 /** One person's data: what is stored on a plate, as a file; and its erasure. */
-function subjectPart() {
+function subjectPart(world) {
   const plate = h("input", { id: "subject-plate", name: "plate", required: true, maxlength: 16, class: "mono", autocomplete: "off", spellcheck: "false", autocapitalize: "characters" });
   const reason = h("input", { id: "subject-reason", name: "reason", required: true, minlength: 3, maxlength: 500, autocomplete: "off" });
   const fault = h("p", { class: "form-error", role: "alert", hidden: true });
   const result = h("div", { class: "privacy-result", role: "status" });
+  const possible = h("input", { id: "subject-possible", type: "checkbox" });
   const form = h("form", { class: "search-form subject-form" }, field(t("plate"), plate), field(t("privacy.reason"), reason, null, "wide"),
+    h("label", { class: "check-inline", for: possible.id }, possible, t("privacy.possible")),
     h("div", { class: "search-buttons" }, h("button", { type: "submit", class: "primary" }, t("privacy.report")),
       h("button", { type: "button", class: "danger", on: { click: () => act(erase) } }, t("privacy.erase"))));
 
@@ -272,11 +281,13 @@ function subjectPart() {
     const link = h("a", { class: "button", download: `${found.plates[0]}.json`, href: URL.createObjectURL(new Blob([JSON.stringify(found, null, 2)], { type: "application/json" })) }, t("privacy.report.save"));
     fill(result, h("p", {}, h("strong", { translate: "no" }, found.plates.join(" / "))), counts({
       detections: found.detections.length, pictures: found.pictures.length, corrections: found.corrections.length,
-      lookups: found.lookups.length, holds: found.holds.length,
-    }), h("p", {}, link), h("p", { class: "help" }, t("privacy.report.zip")));
+      lookups: found.lookups.length, holds: found.holds.length, possible: found.possible.length,
+    }), found.possible.length > 0 && h("div", {}, h("p", { class: "help" }, t("privacy.possible.help")), possibleList(found.possible, world)),
+    h("p", {}, link), h("p", { class: "help" }, t("privacy.report.zip")));
   }
 
-  async function erase(body) {
+  async function erase(asked) {
+    const body = { ...asked, possible: possible.checked };
     const seen = await ask("POST", "/api/privacy/erase", { body: { ...body, dry_run: true } });
     const text = t("privacy.erase.text", { plates: seen.plates.join(" / "), passages: number(seen.counts.detections), pictures: number(seen.counts.pictures) });
     if (!(await confirmed(t("privacy.erase"), text, t("privacy.erase")))) return;
@@ -284,7 +295,8 @@ function subjectPart() {
     const left = Object.values(done.remaining).reduce((total, one) => total + one, 0);
     fill(result, h("p", {}, t("privacy.erased", { plates: done.plates.join(" / ") })), counts({
       detections: done.counts.detections, pictures: done.counts.pictures, corrections: done.counts.corrections,
-    }), left > 0 && h("p", { class: "form-error" }, plural("privacy.left", left)),
+      possible: done.counts.possible ?? 0,
+    }), done.possible > 0 && h("p", { class: "help" }, plural("privacy.possible.left", done.possible)), left > 0 && h("p", { class: "form-error" }, plural("privacy.left", left)),
       h("p", {}, t("privacy.proof"), " ", h("code", {}, done.proof_sha256)));
   }
 
@@ -295,6 +307,13 @@ function subjectPart() {
   const element = h("section", { class: "privacy-part" }, h("h2", {}, t("privacy.subject")), h("p", { class: "muted intro" }, t("privacy.subject.intro")), form, fault, result);
   setText(fault, "");
   return element;
+}
+
+/** Passages that may be of the plate: when, how likely, each to be opened and looked at. */
+function possibleList(items, world) {
+  return h("ul", {}, items.slice(0, MOST_POSSIBLE).map((item) => h("li", {}, dayAndTime(item.started_at), " ",
+    h("span", { class: "muted" }, t("privacy.possible.facts", { percent: percent(item.probability), read: item.read ?? "-" })), " ",
+    h("button", { type: "button", class: "small", on: { click: () => openDetection(item.id, world) } }, t("privacy.open")))));
 }
 
 function counts(values) {
