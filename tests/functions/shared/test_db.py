@@ -233,21 +233,23 @@ async def test_the_database_folds_plates_as_the_kernel_does(database: Database) 
     assert folded["0ODQ1IL8B"] == "000011188"
 
 
-async def test_migrations_go_down_and_up_again(empty_url: str) -> None:
+def down(connection: Connection, revision: str) -> list[str]:
+    """The tables that are left."""
     from alembic import command
     from alembic.config import Config
 
-    def down(connection: Connection) -> list[str]:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
-        return sorted(inspect(connection).get_table_names())
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
+    return sorted(inspect(connection).get_table_names())
 
+
+async def test_migrations_go_down_and_up_again(empty_url: str) -> None:
     database = Database(empty_url)
     await database.migrate()
     async with database.engine.begin() as connection:
-        assert await connection.run_sync(down) == ["alembic_version"]
+        assert await connection.run_sync(down, "base") == ["alembic_version"]
     await database.migrate()
     assert await names(database) == []
     await database.close()
@@ -255,14 +257,6 @@ async def test_migrations_go_down_and_up_again(empty_url: str) -> None:
 
 async def test_names_of_hotlists_are_freed_and_nothing_is_lost(empty_url: str) -> None:
     """SQLite makes the table anew, to which entries and groups refer."""
-    from alembic import command
-    from alembic.config import Config
-
-    def down(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.downgrade(config, "0012")
 
     async def run(*statements: str) -> list[tuple[object, ...]]:
         async with database.engine.begin() as connection:
@@ -291,7 +285,7 @@ async def test_names_of_hotlists_are_freed_and_nothing_is_lost(empty_url: str) -
     assert await run(everything) == [("Stolen", "g", "ABC1D23")]
     await run(copied % "l2")
     async with database.engine.begin() as connection:
-        await connection.run_sync(down)
+        await connection.run_sync(down, "0012")
     assert await run(everything) == [("Stolen", "g", "ABC1D23")]
     assert await run("SELECT name FROM hotlists WHERE id = 'l2'") == [("Stolen (l2)",)]
     with pytest.raises(IntegrityError):
