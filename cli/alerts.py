@@ -10,6 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import Client
+from cli.hotlist_entries import found
+from cli.moments import HELP, span
 from cli.output import AsJson, AsLines, cell, local_time, note, print_fields, print_json, print_line, print_table, say
 from cli.state import api
 from functions.shared.errors import NotFound, Unavailable
@@ -38,23 +40,27 @@ def list_(  # noqa: PLR0913  each is an option of the command line
     ctx: typer.Context,
     state: Annotated[list[State] | None, typer.Option(help="open, acknowledged, withdrawn; repeatable.")] = None,
     escalated: Annotated[bool | None, typer.Option("--escalated/--not-escalated", help="Whether they went on.")] = None,
-    hotlist: Annotated[list[str] | None, typer.Option("--list", help="Id of a list; repeatable.")] = None,
+    hotlist: Annotated[list[str] | None, typer.Option("--hotlist", help="Name or id of a list; repeatable.")] = None,
+    old_hotlist: Annotated[
+        list[str] | None, typer.Option("--list", hidden=True, help="The former name of --hotlist.")
+    ] = None,
     camera: Annotated[list[str] | None, typer.Option("--camera", "-c", help="Camera id; repeatable.")] = None,
     group: Annotated[list[str] | None, typer.Option("--group", help="Group id; repeatable.")] = None,
     plate: Annotated[str | None, typer.Option(help="The plate that was read.")] = None,
     min_priority: Annotated[int | None, typer.Option(min=0, max=100, help="This priority or a higher one.")] = None,
-    since: Annotated[str | None, typer.Option("--from", help="Raised at or after this RFC 3339 time.")] = None,
-    until: Annotated[str | None, typer.Option("--to", help="Raised before this RFC 3339 time.")] = None,
+    since: Annotated[str | None, typer.Option("--from", help=f"Raised at or after {HELP}.")] = None,
+    until: Annotated[str | None, typer.Option("--to", help=f"Raised before {HELP}.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="At the most this many, newest first.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """Alerts, newest first."""
     filters: dict[str, Any] = {
-        "state": [item.value for item in state] if state else None, "escalated": escalated, "hotlist_id": hotlist,
-        "camera_id": camera, "group_id": group, "plate": plate, "min_priority": min_priority, "from": since,
-        "to": until,
+        "state": [item.value for item in state] if state else None, "escalated": escalated, "camera_id": camera,
+        "group_id": group, "plate": plate, "min_priority": min_priority, **span(since, until),
     }  # fmt: skip
     with api(ctx) as client:
+        lists = [found(client, name)["id"] for name in (*(hotlist or ()), *(old_hotlist or ()))]
+        filters["hotlist_id"] = lists or None
         items = list(client.pages("/api/alerts", limit, **filters))
     if as_json:
         print_json({"items": items})

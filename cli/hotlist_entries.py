@@ -11,16 +11,17 @@ from typing import Annotated, Any
 import typer
 
 from cli.client import Client
+from cli.moments import TIME, time_or_none
 from cli.output import AsJson, cell, local_time, print_json, print_table, say
 from cli.state import api
-from functions.shared.errors import InvalidInput, NotFound, TooLarge
+from functions.shared.errors import Conflict, InvalidInput, NotFound, TooLarge
 from functions.shared.exits import USAGE
 
 entries = typer.Typer(no_args_is_help=True, help="The plates and patterns of a list.")
 MAX_CSV = 10 * 1024 * 1024
 _ID = re.compile(r"[0-9a-f]{32}|cloned")
 ListName = Annotated[str, typer.Argument(metavar="LIST", help="Name or id of the list.")]
-ValidUntil = Annotated[str | None, typer.Option(help="Counts until this RFC 3339 time.")]
+ValidUntil = Annotated[str | None, typer.Option(help=f"Counts until {TIME}.")]
 
 
 class Match(StrEnum):
@@ -30,14 +31,18 @@ class Match(StrEnum):
 
 
 def found(client: Client, name: str) -> dict[str, Any]:
-    """A list by its id or its name. Raises NotFound."""
+    """A list by its id or its name. Raises NotFound, Conflict (several have the name)."""
     if _ID.fullmatch(name):
         shown: dict[str, Any] = client.get(f"/api/hotlists/{name}")
         return shown
-    for item in client.pages("/api/hotlists", None, q=name):
-        if item["name"].casefold() == name.casefold():
-            return dict(item)
-    raise NotFound(f"there is no list {name}")
+    # Of groups that do not see each other's lists two may have one name; who sees both has to say which.
+    named = [item for item in client.pages("/api/hotlists", None, q=name) if item["name"].casefold() == name.casefold()]
+    if not named:
+        raise NotFound(f"there is no list {name}")
+    if len(named) > 1:
+        ids = ", ".join(item["id"] for item in named)
+        raise Conflict(f"{len(named)} lists are called {name}: name one by its id, of {ids}")
+    return dict(named[0])
 
 
 def given(**fields: Any) -> dict[str, Any]:
@@ -57,7 +62,8 @@ def add_entry(  # noqa: PLR0913  each is an option of the command line
 ) -> None:
     """Add one plate; it counts within a second."""
     kind = match.value if match else None
-    body = given(pattern=plate, match=kind, tolerance=tolerance, note=note, valid_until=valid_until)
+    body = given(pattern=plate, match=kind, tolerance=tolerance, note=note)
+    body |= given(valid_until=time_or_none(valid_until, "valid_until"))
     with api(ctx) as client:
         made = client.call("POST", f"/api/hotlists/{found(client, hotlist)['id']}/entries", json=body)
     if as_json:

@@ -14,6 +14,7 @@ import typer
 from cli import hotlist_entries
 from cli.account import read_secret
 from cli.hotlist_entries import ListName, Match, ValidUntil, found, given
+from cli.moments import TIME, time_or_none
 from cli.output import AsJson, cell, local_time, print_fields, print_json, print_table, say
 from cli.state import api
 from functions.shared.errors import InvalidInput
@@ -60,7 +61,7 @@ Direction = Annotated[list[str] | None, typer.Option(help="towards, away, left, 
 Hours = Annotated[
     list[str] | None, typer.Option(help="When it counts, e.g. mon,tue=22:00-06:00, in GTV_TIME_ZONE; repeatable.")
 ]
-ValidFrom = Annotated[str | None, typer.Option(help="Counts from this RFC 3339 time on.")]
+ValidFrom = Annotated[str | None, typer.Option(help=f"Counts from {TIME} on.")]
 Twins = Annotated[bool | None, typer.Option("--twins/--no-twins", help="ABC1234 also means ABC1C34.")]
 Tolerance = Annotated[
     list[str] | None, typer.Option("--tolerance", help="Of fuzzy entries by plate length, e.g. 7=0.6; repeatable.")
@@ -145,7 +146,8 @@ def add(  # noqa: PLR0913  each is an option of the command line
     """Make a list; without --group it counts at every camera."""
     body = given(
         name=name, kind=kind.value, owner=owner, reason=reason, priority=_priority(priority), group_ids=group or None,
-        directions=direction or None, hours=hours_of(hours or None), valid_from=valid_from, valid_until=valid_until,
+        directions=direction or None, hours=hours_of(hours or None),
+        valid_from=time_or_none(valid_from, "valid_from"), valid_until=time_or_none(valid_until, "valid_until"),
         twins=twins, tolerances=tolerances_of(tolerance or None), escalate_after_min=escalate_after,
         emails=email or None, escalation_emails=escalation_email or None, hook=_hook(hook, hook_body), enabled=enabled,
     )  # fmt: skip
@@ -212,7 +214,8 @@ def update(  # noqa: PLR0913  each is an option of the command line
     """Change what is named; the rest stays. `cloned` is the list of plates at two places at once."""
     body = given(
         name=name, owner=owner, reason=reason, priority=_priority(priority), group_ids=group or None,
-        directions=direction or None, hours=hours_of(hours or None), valid_from=valid_from, valid_until=valid_until,
+        directions=direction or None, hours=hours_of(hours or None),
+        valid_from=time_or_none(valid_from, "valid_from"), valid_until=time_or_none(valid_until, "valid_until"),
         twins=twins, tolerances=tolerances_of(tolerance or None), escalate_after_min=escalate_after,
         emails=email or None, escalation_emails=escalation_email or None, hook=_hook(hook, hook_body), enabled=enabled,
     )  # fmt: skip
@@ -250,8 +253,13 @@ def preview(  # noqa: PLR0913  each is an option of the command line
     hotlist: Annotated[str | None, typer.Argument(metavar="LIST", help="Name or id; left out: --plate.")] = None,
     plate: Annotated[list[str] | None, typer.Option("--plate", help="Plate or pattern instead of a list.")] = None,
     match: Annotated[Match | None, typer.Option(help="Of --plate.")] = None,
-    group: Group = None,
-    reason: Reason = None,
+    group: Annotated[
+        list[str] | None, typer.Option("--group", help="Of --plate: group of cameras to look at; repeatable.")
+    ] = None,
+    reason: Annotated[
+        str | None,
+        typer.Option(help="Of --plate: why they are looked for, a case number or text; kept in the audit log."),
+    ] = None,
     days: Annotated[int, typer.Option(min=1, max=30, help="How far to look back.")] = 30,
     limit: Annotated[int, typer.Option(min=1, max=100, help="Passages to show.")] = 20,
     as_json: AsJson = False,
@@ -259,6 +267,10 @@ def preview(  # noqa: PLR0913  each is an option of the command line
     """What a list would have caught in the past days."""
     if (hotlist is None) == (not plate):
         raise InvalidInput("name a list, or plates with --plate", field="plate")
+    if hotlist is not None:
+        for name, value in (("match", match), ("group", group), ("reason", reason)):
+            if value:
+                raise InvalidInput(f"--{name}: goes with --plate; a list has its own", field=name)
     with api(ctx) as client:
         if hotlist is not None:
             path = f"/api/hotlists/{found(client, hotlist)['id']}/preview"

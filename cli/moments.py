@@ -25,6 +25,16 @@ def moment(text: str, field: str) -> str:
         raise InvalidInput(f"{field}: {text!r} is neither {HELP}", field=field) from None
 
 
+TIME = "a time (2026-11-22T10:00, a zone may follow) or a day (2026-11-22)"
+
+
+def time_or_none(text: str | None, field: str) -> str | None:
+    """As `moment`, of what may lie ahead: 7d could be meant either way, and is refused."""
+    if text is not None and _AGO.fullmatch(text.strip()):
+        raise InvalidInput(f"{field}: {text!r} is not {TIME}", field=field)
+    return moment_or_none(text, field)
+
+
 def moment_or_none(text: str | None, field: str) -> str | None:
     return None if text is None else moment(text, field)
 

@@ -28,7 +28,7 @@ from functions.shared.context import Context
 from functions.shared.contracts import now
 from functions.shared.errors import Conflict, Forbidden, InvalidInput
 from functions.shared.plates import twins
-from functions.shared.tables import CLONED_LIST
+from functions.shared.tables import CLONED_LIST, Hotlist
 from functions.shared.tokens import Principal
 
 BUDGET_S = 3.0
@@ -70,8 +70,8 @@ class _Search:
 
 
 async def preview_rule(context: Context, who: Principal, given: RulePreview) -> PreviewAnswer:
-    """What a list that is not there yet would have been told of. Raises InvalidInput, Forbidden (patterns, for roles
-    that see plates masked)."""
+    """What a rule that is not saved yet would have been told of. Raises InvalidInput, NotFound and Conflict (the list
+    whose entries it takes), Forbidden (patterns, for roles that see plates masked)."""
     if given.group_ids is None and not who.scope.everything:
         raise InvalidInput("group_ids: name groups of yours; null means every camera", field="group_ids")
     priority = PRIORITIES[given.priority] if isinstance(given.priority, str) else given.priority
@@ -88,27 +88,40 @@ async def preview_rule(context: Context, who: Principal, given: RulePreview) -> 
         Stored(str(index), item["pattern"], item["match"], item["tolerance"], None, False, 1)
         for index, item in enumerate(wanted)
     ]
+    if given.hotlist_id is not None:
+        async with context.db.read() as session:
+            stored += await _patterns(context, who, session, await _open_list(session, who, given.hotlist_id))
     how = PreviewQuery(days=given.days, limit=given.limit)
-    return await _preview(context, who, rule, [entry_of(rule, item) for item in stored], how, None)
+    return await _preview(context, who, rule, [entry_of(rule, item) for item in stored], how, given.hotlist_id)
 
 
 async def preview_hotlist(context: Context, who: Principal, hotlist_id: str, query: PreviewQuery) -> PreviewAnswer:
     """What a list as it is now would have been told of, had it been there. Raises NotFound, Conflict (no entries),
     Forbidden (patterns, for roles that see plates masked)."""
     async with context.db.read() as session:
-        row = await service.existing(session, who, hotlist_id)
-        if row.kind == CLONED_LIST:
-            raise Conflict("this list has no entries: its plates are found by themselves")
+        row = await _open_list(session, who, hotlist_id)
         groups = (await repository.groups_of(session, [row.id]))[row.id]
-        found = await repository.patterns_of(session, row.id, ("wildcard", "fuzzy"), _MOST_PATTERNS)
-    if found:
-        _require_unmasked(context, who)
+        stored = await _patterns(context, who, session, row)
     rule = rule_of(row, groups)
-    # The validity of list and entries is about what comes; a preview asks about what has been.
-    stored = [Stored(item.id, item.pattern, item.match, item.tolerance, None, False, 1) for item in found]
     past = replace(rule, enabled=True, valid_from=None, valid_until=None)
     patterns = [entry_of(past, item) for item in stored]
     return await _preview(context, who, past, patterns, query, row.id)
+
+
+async def _open_list(session: AsyncSession, who: Principal, hotlist_id: str) -> Hotlist:
+    row = await service.existing(session, who, hotlist_id)
+    if row.kind == CLONED_LIST:
+        raise Conflict("this list has no entries: its plates are found by themselves")
+    return row
+
+
+async def _patterns(context: Context, who: Principal, session: AsyncSession, row: Hotlist) -> list[Stored]:
+    """The entries of a list that are no whole plates. The validity of list and entries is about what comes; a preview
+    asks about what has been."""
+    found = await repository.patterns_of(session, row.id, ("wildcard", "fuzzy"), _MOST_PATTERNS)
+    if found:
+        _require_unmasked(context, who)
+    return [Stored(item.id, item.pattern, item.match, item.tolerance, None, False, 1) for item in found]
 
 
 def _require_unmasked(context: Context, who: Principal) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, cast
 
-from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Table, and_, delete, func, insert, or_, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -25,9 +25,13 @@ async def lock(session: AsyncSession, name: str) -> None:
         await session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": key})
 
 
-async def hotlists(session: AsyncSession, scope: Scope, behind: str, limit: int, part: str = "") -> list[Hotlist]:
-    """By name, behind a name; `part` is a part of it."""
-    asked = select(Hotlist).where(visible(scope), Hotlist.name > behind).order_by(Hotlist.name).limit(limit)
+async def hotlists(
+    session: AsyncSession, scope: Scope, behind: tuple[str, str], limit: int, part: str = ""
+) -> list[Hotlist]:
+    """By name and id, behind a name and an id; `part` is a part of the name."""
+    name, hotlist_id = behind
+    more = or_(Hotlist.name > name, and_(Hotlist.name == name, Hotlist.id > hotlist_id))
+    asked = select(Hotlist).where(visible(scope), more).order_by(Hotlist.name, Hotlist.id).limit(limit)
     if part:
         asked = asked.where(func.lower(Hotlist.name).contains(part.lower(), autoescape=True))
     return list(await session.scalars(asked))
@@ -38,8 +42,10 @@ async def hotlist(session: AsyncSession, scope: Scope, hotlist_id: str, *, lock_
     return (await session.scalars(asked.with_for_update() if lock_row else asked)).one_or_none()
 
 
-async def name_taken(session: AsyncSession, name: str, hotlist_id: str) -> bool:
-    asked = select(Hotlist.id).where(func.lower(Hotlist.name) == name.lower(), Hotlist.id != hotlist_id)
+async def name_taken(session: AsyncSession, scope: Scope, name: str, hotlist_id: str) -> bool:
+    """Whether another list of the scope has a name, whatever its case."""
+    same = func.lower(Hotlist.name) == func.lower(name)
+    asked = select(Hotlist.id).where(visible(scope), same, Hotlist.id != hotlist_id).limit(1)
     return (await session.scalar(asked)) is not None
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from functions.shared.plates import twins
 from functions.shared.scope import Scope
 from functions.shared.tables import CLONED_LIST, Alert, AlertNotification, Camera, Detection, Hotlist, HotlistGroup
 
@@ -42,11 +43,17 @@ async def _passages(session: AsyncSession, condition: ColumnElement[bool], limit
     return [Passage(*row) for row in await session.execute(asked)]
 
 
+def _both(plate: str) -> tuple[str, ...]:
+    """A registration has one plate, but two numberings: a car with either is the same car."""
+    return (plate, *twins(plate))
+
+
 async def neighbours(session: AsyncSession, seen: Detection, window: timedelta, limit: int = 50) -> list[Passage]:
-    """Ended passages of the same plate, certainly read, at other cameras of known place, around the time of one."""
+    """Ended passages of the same plate in either numbering, certainly read, at other cameras of known place, around
+    the time of one."""
     table = Detection
     conditions = (
-        table.plate == seen.plate, table.started_at >= seen.started_at - window,
+        table.plate.in_(_both(seen.plate or "")), table.started_at >= seen.started_at - window,
         table.started_at <= seen.ended_at + window, table.camera_id != seen.camera_id, table.final.is_(True),
         table.uncertain.is_(False), table.plate_format.is_not(None), Camera.latitude.is_not(None),
         Camera.longitude.is_not(None),
@@ -55,11 +62,12 @@ async def neighbours(session: AsyncSession, seen: Detection, window: timedelta, 
 
 
 async def seen_elsewhere(session: AsyncSession, plate: str, camera_id: str, around: tuple[datetime, datetime]) -> bool:
-    """Whether another camera saw a plate within a time: cheap, before anything is locked."""
+    """Whether another camera saw a plate, in either numbering, within a time: cheap, before anything is locked."""
     table = Detection
     asked = select(table.id).where(
-        table.plate == plate, table.started_at >= around[0], table.started_at <= around[1], table.camera_id != camera_id
-    )
+        table.plate.in_(_both(plate)), table.started_at >= around[0], table.started_at <= around[1],
+        table.camera_id != camera_id,
+    )  # fmt: skip
     return (await session.scalar(asked.limit(1))) is not None
 
 
@@ -85,8 +93,8 @@ async def plate_of(session: AsyncSession, detection_id: str | None) -> str | Non
 async def clone_alert(session: AsyncSession, plate: str, around: tuple[datetime, datetime]) -> Alert | None:
     """An alert about the clone of a plate that was seen within a time."""
     asked = select(Alert).where(
-        Alert.plate == plate, Alert.hotlist_id == CLONED_LIST, Alert.seen_at >= around[0], Alert.seen_at <= around[1],
-        Alert.withdrawn_at.is_(None),
+        Alert.plate.in_(_both(plate)), Alert.hotlist_id == CLONED_LIST, Alert.seen_at >= around[0],
+        Alert.seen_at <= around[1], Alert.withdrawn_at.is_(None),
     )  # fmt: skip
     return (await session.scalars(asked.order_by(Alert.id.desc()).limit(1).with_for_update())).one_or_none()
 

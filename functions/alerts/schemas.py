@@ -285,12 +285,21 @@ class ImportReport(BaseModel):
 
 
 class RulePreview(_Facts):
-    """A list that is not there yet, with some entries: what would it have been told of?"""
+    """A rule that is not saved yet, with some entries, those of a list, or both: what would it have been told of?"""
+
+    model_config = ConfigDict(json_schema_extra={"anyOf": [{"required": ["entries"]}, {"required": ["hotlist_id"]}]})
 
     kind: Literal["watch", "allow"] = "watch"
-    entries: list[EntryIn] = Field(min_length=1, max_length=200)
+    entries: list[EntryIn] = Field([], min_length=1, max_length=200)
+    hotlist_id: Annotated[HotlistId | None, NEVER_NULL] = Field(None, description="a list whose entries count too")
     days: int = Field(30, ge=1, le=30)
     limit: int = Field(20, ge=1, le=100)
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Self:
+        if not self.entries and self.hotlist_id is None:
+            raise ValueError("entries: name one at least, or a hotlist_id")
+        return self
 
 
 class PreviewQuery(Body):

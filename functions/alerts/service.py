@@ -6,7 +6,6 @@ import base64
 import binascii
 from typing import Any
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.alerts import repository
@@ -42,12 +41,12 @@ _PLAIN = (
 
 async def list_hotlists(context: Context, who: Principal, query: HotlistQuery) -> HotlistPage:
     """A page of lists by name. Raises InvalidInput (cursor)."""
-    behind = decoded(query.cursor)
+    behind = _decoded(query.cursor)
     async with context.db.read() as session:
         rows = await repository.hotlists(session, who.scope, behind, query.limit + 1, query.q or "")
         groups = await repository.groups_of(session, [row.id for row in rows])
     kept = rows[: query.limit]
-    more = encoded(kept[-1].name) if len(rows) > query.limit else None
+    more = _encoded(kept[-1]) if len(rows) > query.limit else None
     return HotlistPage(items=[view(context, who, row, groups[row.id]) for row in kept], next_cursor=more)
 
 
@@ -67,14 +66,14 @@ async def create_hotlist(context: Context, who: Principal, given: HotlistCreate,
 
     async def work(session: AsyncSession) -> Answer:
         await _require_groups(session, who, given.group_ids)
-        await _require_name(session, given.name, "")
+        await _require_name(session, who, given.name, "")
         at = now()
         row = Hotlist(
             id=new_id(), kind=given.kind, all_groups=given.group_ids is None, hook_encrypted=sealed, entries=0,
             entries_version=0, revision=1, created_by=who.username, created_at=at, updated_at=at, **_columns(given),
         )  # fmt: skip
         session.add(row)
-        await _flush(session)
+        await session.flush()
         await repository.set_groups(session, row.id, given.group_ids or ())
         answer = Answer(201, view(context, who, row, sorted(given.group_ids or ())).model_dump(mode="json"))
         await _record(context, session, who, "hotlists.create", row, sorted(given.model_fields_set))
@@ -104,7 +103,7 @@ async def update_hotlist(
             row.all_groups, groups = change.group_ids is None, sorted(change.group_ids or ())
             await repository.set_groups(session, row.id, groups)
         if change.name is not None:
-            await _require_name(session, change.name, row.id)
+            await _require_name(session, who, change.name, row.id)
         shown = _shown_reason(context, who, row)
         for name, value in _columns(change).items():
             # A reason that comes back as it was shown, its plates masked, is no change.
@@ -114,7 +113,7 @@ async def update_hotlist(
         if "hook" in given:
             row.hook_encrypted = sealed
         row.revision, row.updated_at = row.revision + 1, now()
-        await _flush(session)
+        await session.flush()
         changed = view(context, who, row, groups)
         await _record(context, session, who, "hotlists.update", row, sorted(given))
     log.info("hotlist_updated", hotlist_id=hotlist_id, fields=sorted(given))
@@ -238,21 +237,16 @@ async def _require_groups(session: AsyncSession, who: Principal, groups: list[st
         raise InvalidInput(f"group_ids: there is no group {missing[0]}", field="group_ids")
 
 
-async def _require_name(session: AsyncSession, name: str, hotlist_id: str) -> None:
-    if await repository.name_taken(session, name, hotlist_id):
+async def _require_name(session: AsyncSession, who: Principal, name: str, hotlist_id: str) -> None:
+    """Raises Conflict for the name of another list that the caller sees; of no other is anything said."""
+    await repository.lock(session, "hotlist-names")
+    if await repository.name_taken(session, who.scope, name, hotlist_id):
         raise Conflict("there is a list of this name already", field="name")
 
 
 def _require_order(row: Hotlist) -> None:
     if row.valid_from and row.valid_until and row.valid_from >= row.valid_until:
         raise InvalidInput("valid_until: must lie after valid_from", field="valid_until")
-
-
-async def _flush(session: AsyncSession) -> None:
-    try:
-        await session.flush()
-    except IntegrityError:
-        raise Conflict("there is a list of this name already", field="name") from None
 
 
 async def _record(
@@ -262,18 +256,19 @@ async def _record(
     await audit.record(context.vault, session, who, act)
 
 
-def encoded(last: str) -> str:
-    return base64.urlsafe_b64encode(last.encode()).decode().rstrip("=")
+def _encoded(last: Hotlist) -> str:
+    return base64.urlsafe_b64encode(f"{last.id} {last.name}".encode()).decode().rstrip("=")
 
 
-def decoded(cursor: str | None) -> str:
-    """The text that a page begins behind. Raises InvalidInput."""
+def _decoded(cursor: str | None) -> tuple[str, str]:
+    """The name and id that a page begins behind. Raises InvalidInput."""
     if not cursor:
-        return ""
+        return "", ""
     try:
         text = base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True).decode()
     except (binascii.Error, ValueError):
         text = "\x00"
-    if not text.isprintable() or len(text) > 120:
+    hotlist_id, gap, name = text.partition(" ")
+    if not text.isprintable() or not gap or len(hotlist_id) > 32 or len(name) > 120:
         raise InvalidInput("cursor: take it from next_cursor as it is", field="cursor")
-    return text
+    return name, hotlist_id

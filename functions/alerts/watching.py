@@ -24,6 +24,7 @@ from functions.alerts.rules import Seen
 from functions.shared import logs
 from functions.shared.context import Context
 from functions.shared.contracts import DetectionRecorded, now
+from functions.shared.plates import registration
 from functions.shared.tables import CLONED_LIST, Alert, Detection
 from functions.shared.tasks import end
 
@@ -122,7 +123,7 @@ class Watch:
             seen = await rows.passage(session, detection_id)
             # Before any row is locked, and always after the passage: nobody waits for one who waits for them.
             if seen is not None and certain(seen.row):
-                await repository.lock(session, f"plate:{seen.row.plate}")
+                await repository.lock(session, f"plate:{registration(seen.row.plate or '')}")
             alerts = await rows.alerts_of(session, detection_id)
             if seen is None:
                 if replaced_by is not None:
@@ -162,7 +163,8 @@ class Watch:
         if alert.kind == "cloned":
             one, two = alert.detection_id, alert.other_detection_id
             rest = two if seen.row.id == one else one
-            held = plate == alert.plate and (await rows.plate_of(session, rest)) in (alert.plate, None)
+            known, far = registration(alert.plate), await rows.plate_of(session, rest)
+            held = plate is not None and registration(plate) == known and (far is None or registration(far) == known)
             # Neither plate nor camera is named: whoever sees the alert may not see the other passage.
             return "" if held else "the plate of one of the passages is another by now"
         if plate is None:
@@ -199,8 +201,9 @@ class Watch:
         earlier, later = cloned.in_order(here, other)
         if await rows.raised_before(session, rule.id, later.detection_id):
             return
-        alert = raising.alert_of(rule, "cloned", seen)
-        alert.camera_id, alert.detection_id, alert.seen_at = later.camera_id, later.detection_id, later.started_at
+        # It is about the later passage, whichever is told of: its plate may be in the other numbering.
+        (about,) = (each for each in (seen, *around) if each.row.id == later.detection_id)
+        alert = raising.alert_of(rule, "cloned", about)
         alert.other_camera_id, alert.other_detection_id = earlier.camera_id, earlier.detection_id
         sightings = [_sighting_row(item) for item in (earlier, later)]
         alert.details = {"cloned": cloned.evidence(here, other), "sightings": sightings}

@@ -64,6 +64,15 @@ def twins(plate: str) -> tuple[str, ...]:
     return ()
 
 
+def registration(plate: str) -> str:
+    """The one of a plate and its twin by which the vehicle is known: both numberings have the same.
+
+    >>> registration("ABC1C34"), registration("ABC1234"), registration("ABC1Z34")
+    ('ABC1234', 'ABC1234', 'ABC1Z34')
+    """
+    return min((plate, *twins(plate)))
+
+
 def fold(plate: str) -> str:
     """The plate with each twin as the first of its class; plates that differ in twins alone fold to one text.
 

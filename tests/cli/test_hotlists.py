@@ -84,6 +84,34 @@ def test_alerts_that_are_not_there(platform: Platform) -> None:
     assert platform("alerts", "list", "--state", "shut").code == 2
 
 
+def test_alerts_of_lists_by_name_and_times_as_people_say_them(platform: Platform) -> None:
+    made = platform(
+        "hotlists", "add", "Vistos", "--valid-from", "2026-01-02", "--valid-until", "2099-12-31T10:00Z", "--json"
+    )
+    assert made.code == 0, made.err
+    assert made.json["valid_until"].startswith("2099-12-31T10:00:00")
+    assert made.json["valid_from"].startswith("2026-01-0")
+    for option in ("--hotlist", "--list"):
+        for name in ("vistos", made.json["id"]):
+            listed = platform("alerts", "list", option, name, "--from", "7d", "--to", "2099-01-01", "--json")
+            assert (listed.code, listed.json) == (0, {"items": []}), listed.err
+        assert platform("alerts", "list", option, "Nobody's").code == 4
+    wrong = platform("alerts", "list", "--from", "yesterday")
+    assert (wrong.code, "from: 'yesterday'" in wrong.err) == (2, True)
+    entry = platform("hotlists", "entries", "add", "Vistos", "ABC1D23", "--valid-until", "2099-12-31", "--json")
+    assert (entry.code, entry.json["valid_until"][:7]) == (0, "2099-12"), entry.err
+    for words in (("hotlists", "entries", "add", "Vistos", "ABC1D24"), ("hotlists", "update", "Vistos")):
+        ago = platform(*words, "--valid-until", "30d")
+        assert (ago.code, "valid_until: '30d'" in ago.err) == (2, True), "ahead or ago?"
+    platform("hotlists", "remove", "Vistos", "--yes")
+
+
+@pytest.mark.parametrize("option", [("--group", "north"), ("--reason", "BO 1"), ("--match", "fuzzy")])
+def test_a_preview_of_a_list_refuses_what_it_would_not_heed(platform: Platform, option: tuple[str, str]) -> None:
+    refused = platform("hotlists", "preview", "Some list", *option)
+    assert (refused.code, f"{option[0]}: goes with --plate" in refused.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("ask", "wrong"),
     [(hours_of, "mon 22:00"), (hours_of, "mon=22-06"), (tolerances_of, "7"), (tolerances_of, "x=1")],

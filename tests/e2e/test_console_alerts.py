@@ -78,7 +78,15 @@ async def test_a_list_is_made_filled_and_looked_back_with(stack: Stack, browser:
         await seat.page.fill("#hl-name", "Procurados")
         await seat.page.fill("#hl-reason", "Ofício 7")
         await seat.page.fill("#hl-emails", "plantao@city.example")
+        form = seat.page.locator("dialog form")
+        await form.get_by_role("button", name="Prévia").click()
+        await seat.shows(".tried .form-error", "Informe uma placa ou um padrão.")
+        await seat.page.fill("#hl-try", "xyz-9k88")
+        await form.get_by_role("button", name="Prévia").click()
+        await seat.shows(".tried strong", "Teria apanhado 1 passagem em 30 dias.")
+        await shot(seat, "hotlist-try-pt")
         await seat.page.check("#hl-day-mon")
+        await seat.has(".tried strong", 0)
         assert await seat.page.evaluate(NAMELESS) == []
         await shot(seat, "hotlist-form-pt")
         await seat.page.get_by_role("button", name="Salvar").click()
@@ -104,4 +112,10 @@ async def test_a_list_is_made_filled_and_looked_back_with(stack: Stack, browser:
         await shot(seat, "preview-pt")
         await seat.page.keyboard.press("Escape")
         await shot(seat, "hotlists-pt")
+        # A rule that is being changed, of a list with plates of its own.
+        await seat.page.get_by_role("button", name="Editar: Procurados").click()
+        await seat.page.check("#hl-direction-away")
+        await seat.page.locator("dialog form").get_by_role("button", name="Prévia").click()
+        await seat.shows(".tried strong", "Teria apanhado 0 passagem em 30 dias.")
+        await shot(seat, "hotlist-try-rule-pt")
         assert seat.complaints.found == []

@@ -22,13 +22,14 @@ class Hotlist(Table):
     `all_groups`: its rules hold at every camera, those of no group too; else at those of `HotlistGroup`. `hours`:
     [{"days": ["mon"], "start": "22:00", "end": "06:00"}], [] for always. `tolerances`: what a fuzzy entry may be
     away, by the length of its plate. `entries_version` rises with each change of entries, `revision` with each change
-    of the list itself.
+    of the list itself. A name is given once among lists that its maker sees, and may be so again elsewhere.
     """
 
     __tablename__ = "hotlists"
+    __table_args__ = (Index("ix_hotlists_name", "name", "id"),)
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    name: Mapped[str] = mapped_column(String(120), unique=True)
+    name: Mapped[str] = mapped_column(String(120))
     kind: Mapped[str] = mapped_column(String(16))
     owner: Mapped[str] = mapped_column(String(120))
     reason: Mapped[str] = mapped_column(String(500))

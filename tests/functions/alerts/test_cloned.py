@@ -121,11 +121,43 @@ async def test_replicas_raise_one(served: Served, context: Context) -> None:
         {"uncertain": True}, {"final": False}, {"plate_format": None}, {"plate": "ABC1324"}, {"camera_id": "yard"},
         {"started_at": AT + timedelta(hours=1), "ended_at": AT + timedelta(hours=1)},
     ],
-    ids=["uncertain", "in sight", "no format", "its twin", "a camera of no known place", "time enough"],
+    ids=["uncertain", "in sight", "no format", "another plate", "a camera of no known place", "time enough"],
 )  # fmt: skip
 async def test_what_is_no_clone(served: Served, watch: Watch, context: Context, other: dict[str, Any]) -> None:
     await both(context, watch, **other)
     assert await alerts(context.db) == []
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+async def test_either_numbering_is_the_same_registration(
+    served: Served, watch: Watch, context: Context, order: tuple[int, int]
+) -> None:
+    """ABC1D23 here, and there its twin ABC1323; and a third place joins the one alert."""
+    one, other = await both(context, watch, order, plate="ABC1323", plate_format="br_old")
+    third = detection("ABC1D23", at=AT + timedelta(seconds=240), camera_id="far")
+    await add(context.db, third)
+    for row in (third, other, one):
+        await watch.observe(told(row))
+    (alert,) = await alerts(context.db)
+    assert (alert.plate, alert.detection_id, alert.other_detection_id) == ("ABC1323", other.id, one.id)
+    assert [item["detection_id"] for item in alert.details["sightings"]] == [one.id, other.id, third.id]
+    # Set right to its twin it still holds, to another plate it does not.
+    for plate, state in (("ABC1D23", "open"), ("ABC1D24", "withdrawn"), ("ABC1323", "open")):
+        await change(context.db, other.id, plate=plate)
+        await watch.observe(told(other, plate=plate))
+        assert (await alerts(context.db))[0].state == state
+
+
+async def test_replicas_raise_one_of_both_numberings(served: Served, context: Context) -> None:
+    await places(context.db)
+    rows = [
+        detection(plate, at=AT + timedelta(seconds=100 * index), camera_id=name)
+        for index, (name, plate) in enumerate((("gate", "ABC1D23"), ("port", "ABC1323"), ("far", "ABC1D23")))
+    ]
+    await add(context.db, *rows)
+    replicas = [Watch(context, Always(context)) for _ in range(3)]
+    await asyncio.gather(*(replica.observe(told(row)) for replica, row in itertools.product(replicas, rows)))
+    assert len(await alerts(context.db)) == 1
 
 
 async def test_a_third_place_joins_the_alert(served: Served, watch: Watch, context: Context) -> None:

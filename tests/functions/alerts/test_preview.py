@@ -133,6 +133,20 @@ async def test_of_a_list_that_is_there_and_within_the_scope(served: Served) -> N
     assert [item["camera_id"] for item in found["items"]] == ["port"]
 
 
+async def test_of_a_list_whose_rule_is_being_changed(served: Served) -> None:
+    await past(served)
+    made = await make_list(served, "ABC1D23", {"pattern": "QQQ*"}, directions=["away"])
+    assert (await served.client.post(f"/api/hotlists/{made['id']}/preview")).json()["count"] == 1
+    assert (await asked(served, hotlist_id=made["id"]))["count"] == 3
+    assert (await asked(served, hotlist_id=made["id"], directions=["away"]))["count"] == 1
+    assert (await asked(served, hotlist_id=made["id"], entries=[{"pattern": "XBC1D23"}]))["count"] == 4
+    for body, status in (({}, 422), ({"hotlist_id": "0" * 32}, 404), ({"hotlist_id": "cloned"}, 409)):
+        assert (await served.client.post(URL, json=body)).status_code == status
+    headers = await sign_in(served, "south", "operator", ("south",))
+    other = {"hotlist_id": made["id"], "group_ids": ["south"]}
+    assert (await served.client.post(URL, json=other, headers=headers)).status_code == 404
+
+
 async def test_it_says_when_it_did_not_look_at_all(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     from functions.alerts import preview
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -108,6 +109,31 @@ async def test_names_are_given_once(served: Served) -> None:
     assert (await served.client.post(URL, json={"name": "stolen"})).status_code == 409
     other = await make_list(served, name="Other")
     assert (await served.client.patch(f"{URL}/{other['id']}", json={"name": "STOLEN"})).status_code == 409
+
+
+async def test_a_name_tells_nothing_of_lists_that_are_not_seen(served: Served) -> None:
+    await make_list(served, name="Stolen", group_ids=["south"])
+    headers = await sign_in(served, "north", "operator", ("north",))
+    made = await served.client.post(URL, json={"name": "stolen", "group_ids": ["north"]}, headers=headers)
+    assert made.status_code == 201, made.text
+    other = await served.client.post(URL, json={"name": "Other", "group_ids": ["north"]}, headers=headers)
+    url = f"{URL}/{other.json()['id']}"
+    assert (await served.client.patch(url, json={"name": "STOLEN"}, headers=headers)).status_code == 409
+    await served.client.patch(f"{URL}/{made.json()['id']}", json={"name": "Gone"}, headers=headers)
+    assert (await served.client.patch(url, json={"name": "Stolen"}, headers=headers)).status_code == 200
+    # Who sees both pages over both.
+    seen: list[str] = []
+    cursor = None
+    while cursor is not None or not seen:
+        page = (await served.client.get(URL, params={"limit": 1, **({"cursor": cursor} if cursor else {})})).json()
+        seen += [item["name"] for item in page["items"]]
+        cursor = page["next_cursor"]
+    assert sorted(seen) == ["Cloned plates", "Gone", "Stolen", "Stolen"]
+
+
+async def test_of_two_lists_of_a_name_made_at_once_one_is(served: Served) -> None:
+    answers = await asyncio.gather(*(served.client.post(URL, json={"name": "Once"}) for _ in range(4)))
+    assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409]
 
 
 async def test_a_post_that_comes_twice_is_done_once(served: Served) -> None:

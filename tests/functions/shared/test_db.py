@@ -233,23 +233,67 @@ async def test_the_database_folds_plates_as_the_kernel_does(database: Database) 
     assert folded["0ODQ1IL8B"] == "000011188"
 
 
-async def test_migrations_go_down_and_up_again(empty_url: str) -> None:
+def down(connection: Connection, revision: str) -> list[str]:
+    """The tables that are left."""
     from alembic import command
     from alembic.config import Config
 
-    def down(connection: Connection) -> list[str]:
-        config = Config()
-        config.set_main_option("script_location", str(MIGRATIONS))
-        config.attributes["connection"] = connection
-        command.downgrade(config, "base")
-        return sorted(inspect(connection).get_table_names())
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
+    return sorted(inspect(connection).get_table_names())
 
+
+async def test_migrations_go_down_and_up_again(empty_url: str) -> None:
     database = Database(empty_url)
     await database.migrate()
     async with database.engine.begin() as connection:
-        assert await connection.run_sync(down) == ["alembic_version"]
+        assert await connection.run_sync(down, "base") == ["alembic_version"]
     await database.migrate()
     assert await names(database) == []
+    await database.close()
+
+
+async def test_names_of_hotlists_are_freed_and_nothing_is_lost(empty_url: str) -> None:
+    """SQLite makes the table anew, to which entries and groups refer."""
+
+    async def run(*statements: str) -> list[tuple[object, ...]]:
+        async with database.engine.begin() as connection:
+            for statement in statements:
+                found = await connection.exec_driver_sql(statement)
+            return [tuple(row) for row in found.fetchall()] if found.returns_rows else []
+
+    kept = "id, kind, owner, reason, priority, enabled, hours, all_groups, directions, twins, tolerances, emails, "
+    kept += "escalation_emails, entries, entries_version, revision, created_by, created_at, updated_at"
+    copied = f"INSERT INTO hotlists (name, {kept}) SELECT 'Stolen', '%s', {kept[4:]} FROM hotlists WHERE id = 'cloned'"
+    at = "CURRENT_TIMESTAMP"
+    database = Database(empty_url)
+    await database.migrate("0012")
+    await run(
+        copied % "l1",
+        f"INSERT INTO groups (id, name, plate_formats, created_at, updated_at) VALUES ('g', 'G', '[]', {at}, {at})",
+        "INSERT INTO hotlist_groups (hotlist_id, group_id) VALUES ('l1', 'g')",
+        "INSERT INTO hotlist_entries (id, hotlist_id, pattern, match, version, removed, created_by, created_at, "
+        f"updated_at) VALUES ('e1', 'l1', 'ABC1D23', 'exact', 1, false, 'a', {at}, {at})",
+    )
+    everything = (
+        "SELECT l.name, g.group_id, e.pattern FROM hotlists l JOIN hotlist_groups g ON g.hotlist_id = l.id "
+        "JOIN hotlist_entries e ON e.hotlist_id = l.id"
+    )
+    await database.migrate()
+    assert await run(everything) == [("Stolen", "g", "ABC1D23")]
+    await run(copied % "l2")
+    async with database.engine.begin() as connection:
+        await connection.run_sync(down, "0012")
+    assert await run(everything) == [("Stolen", "g", "ABC1D23")]
+    assert await run("SELECT name FROM hotlists WHERE id = 'l2'") == [("Stolen (l2)",)]
+    with pytest.raises(IntegrityError):
+        await run(copied % "l3")
+    await database.migrate()
+    # What refers to a list still goes with it.
+    await run("DELETE FROM hotlists WHERE id = 'l1'")
+    assert await run("SELECT count(*) FROM hotlist_entries") == [(0,)]
     await database.close()
 
 

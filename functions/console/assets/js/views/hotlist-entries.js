@@ -29,7 +29,15 @@ export function openEntries(list, done) {
     }
     async function load(first) {
       const mine = ++turn;
-      const page = await ask("GET", path, { query: { q: part.value.trim(), cursor: first ? null : cursor, limit: PAGE } });
+      let page;
+      try {
+        page = await ask("GET", path, { query: { q: part.value.trim(), cursor: first ? null : cursor, limit: PAGE } });
+      } catch (error) {
+        if (!(error instanceof ApiError)) throw error;
+        // Whose role sees plates masked finds none by a part.
+        setText(told, finding(error.message));
+        return;
+      }
       if (mine !== turn) return;
       if (first) fill(rows);
       cursor = page.next_cursor;

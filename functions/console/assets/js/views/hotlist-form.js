@@ -2,10 +2,11 @@
 
 import { ApiError, ask, onceKey } from "../api.js";
 import { openDialog, toast } from "../dialog.js";
-import { h } from "../dom.js";
+import { fill, h } from "../dom.js";
 import { clearErrors, field, showErrors } from "../errors.js";
 import { groups } from "../groups-store.js";
 import { t } from "../i18n.js";
+import { caught, DAYS as BACK } from "./hotlist-preview.js";
 
 const DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 const DIRECTIONS = ["towards", "away", "left", "right"];
@@ -34,7 +35,10 @@ export function openHotlist(list, done) {
         showErrors(form, error, fault);
       }
     };
-    return h("form", { class: "hotlist-form", on: { submit } }, sections(inputs, list, own), fault,
+    const tried = own ? null : trial(inputs, list);
+    // What was found is of the rule as it was then.
+    const input = () => tried && fill(tried.found);
+    return h("form", { class: "hotlist-form", on: { submit, input } }, sections(inputs, list, own), tried?.element, fault,
       h("div", { class: "actions" }, h("button", { type: "button", on: { click: close } }, t("cancel")),
         h("button", { class: "primary", type: "submit" }, t("save"))));
   }, { wide: true });
@@ -99,6 +103,53 @@ function bodyOf(inputs, list, own) {
   if (!list) body.kind = inputs.kind.value;
   if (inputs.hook.value) body.hook = { url: inputs.hook.value.trim() };
   return body;
+}
+
+/** {element, found}: what the rule of the form, as it is now and unsaved, would have caught. */
+function trial(inputs, list) {
+  const plates = h("textarea", { id: "hl-try", name: "pattern", rows: 2, class: "mono", placeholder: "ABC1D23, XYZ*" });
+  const found = h("div", { class: "tried", role: "status" });
+  let turn = 0;
+  const look = async (event) => {
+    const form = event.currentTarget.form;
+    const mine = ++turn;
+    const body = draftOf(inputs, list, plates.value);
+    clearErrors(form, found);
+    found.hidden = false;
+    if (!body) {
+      fill(found, h("p", { class: "form-error" }, t("hotlist.try.none")));
+      return;
+    }
+    fill(found, t("loading"));
+    let answer;
+    try {
+      answer = caught(await ask("POST", "/api/hotlists/preview", { body }));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      const fault = h("p", { class: "form-error" });
+      showErrors(form, error, fault);
+      answer = fault;
+    }
+    if (mine === turn) fill(found, answer);
+  };
+  const button = h("button", { type: "button", on: { click: look } }, t("hotlist.preview"));
+  const help = t(list ? "hotlist.try.help.list" : "hotlist.try.help");
+  const element = h("fieldset", { class: "hotlist-part" }, h("legend", {}, t("hotlist.try")),
+    h("p", { class: "help" }, t("hotlist.try.what", { days: BACK })), field(t("hotlist.try.plates"), plates, help), button, found);
+  return { element, found };
+}
+
+/** The body of a preview; null where there is no plate to look for. */
+function draftOf(inputs, list, plates) {
+  const rule = bodyOf(inputs, list, false);
+  const entries = plates.split(/[,;\s]+/).filter(Boolean).map((pattern) => ({ pattern }));
+  if (!list && entries.length === 0) return null;
+  // Neither name nor receivers change what is caught.
+  for (const name of ["name", "hook", "emails", "escalation_emails", "escalate_after_min"]) delete rule[name];
+  if (entries.length) rule.entries = entries;
+  if (list) Object.assign(rule, { hotlist_id: list.id, kind: list.kind, tolerances: list.tolerances });
+  if (list && rule.hours === undefined) rule.hours = list.hours;
+  return { ...rule, days: BACK, limit: 20 };
 }
 
 function group(title, content, help) {

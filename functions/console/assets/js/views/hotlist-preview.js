@@ -7,13 +7,13 @@ import { sentence } from "../errors.js";
 import { dayAndTime, plural, t } from "../i18n.js";
 import { plateElement } from "../plate.js";
 
-const DAYS = 30;
+export const DAYS = 30;
 
 export function openPreview(list) {
   openDialog(t("hotlist.preview.of", { name: list.name }), () => {
     const found = h("div", { role: "status" }, t("loading"));
     ask("POST", `/api/hotlists/${encodeURIComponent(list.id)}/preview${queryOf({ days: DAYS, limit: 50 })}`).then(
-      (answer) => fill(found, shown(answer)),
+      (answer) => fill(found, caught(answer)),
       (error) => {
         if (!(error instanceof ApiError)) throw error;
         fill(found, h("p", { class: "form-error" }, sentence(error)));
@@ -22,7 +22,7 @@ export function openPreview(list) {
   }, { wide: true });
 }
 
-function shown(answer) {
+export function caught(answer) {
   return [
     h("p", {}, h("strong", {}, plural("hotlist.caught", answer.count, { days: DAYS })), !answer.complete && ` ${t("hotlist.caught.more")}`),
     h("ul", { class: "caught" }, answer.items.map((item) => h("li", {},
