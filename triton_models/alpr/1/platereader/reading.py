@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from . import calibration, decoding, finding, formats, geometry, joint, priors, slots, views
+from . import calibration, decoding, fields, finding, formats, geometry, joint, priors, slots, views
 from .decoding import Array
 from .frame import Frame, Infer, Plate, batched
 from .sifting import NO_PLATE, TWO_ROWS
@@ -20,12 +20,16 @@ SURE = 0.97
 CUT_OFF = 0.3
 UNLIKELY = 0.02
 """Rows that the layout holds for less likely than this are not read."""
+PLAIN = 0.03
+"""The chance of no plate, over all views, below which there is one, however its characters are to be read."""
 OCR_VIEWS: dict[int, Sequence[views.View | views.RowsView]] = {1: views.VIEWS, 2: views.ROWS_VIEWS}
 
 
 @dataclass
 class Job:
-    """One plate and what the readers have said of it so far, by view."""
+    """One plate and what the readers have said of it so far, by view. They see `picture`: the frame's, with its fields
+    joined about the plate.
+    """
 
     frame: Frame
     plate: Plate
@@ -34,6 +38,10 @@ class Job:
     symbols: dict[int, list[Array]] = field(default_factory=lambda: {1: [], 2: []})
     raw: joint.Reading | None = None
     reading: joint.Reading | None = None
+    picture: Array = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.picture = fields.joined(self.frame.picture, self.plate.found)
 
     @property
     def sure(self) -> bool:
@@ -44,7 +52,7 @@ class Job:
     def looks(self) -> priors.Looks:
         """Layout, as the views of plate_reader have it on the average, and the band."""
         exact = self.plate.cornered
-        blue, dark = views.band(self.frame.picture, self.plate.whole, exact)
+        blue, dark = views.band(self.picture, self.plate.whole, exact)
         layout = np.average(self.layouts, axis=0, weights=self.slot_weights()) if self.layouts else priors.UNSEEN
         return priors.Looks(layout, priors.band_odds(blue, dark, exact))
 
@@ -67,13 +75,13 @@ class Job:
         return likely
 
     def slot_cut(self, view: views.View) -> Array:
-        return views.slot(self.frame.picture, self.plate.whole, geometry.box_corners(self.plate.found), view)
+        return views.slot(self.picture, self.plate.whole, geometry.box_corners(self.plate.found), view)
 
     def ocr_cut(self, view: views.View | views.RowsView) -> Array:
         if isinstance(view, views.RowsView):
-            return views.rectify_rows(self.frame.picture, self.plate.whole, view)
+            return views.rectify_rows(self.picture, self.plate.whole, view)
         corners = self.plate.corners if view.corners else geometry.box_corners(self.plate.found)
-        return views.rectify(self.frame.picture, corners, view)
+        return views.rectify(self.picture, corners, view)
 
 
 async def read_plates(frames: Sequence[Frame], infer: Infer) -> None:
@@ -93,7 +101,7 @@ async def read_plates(frames: Sequence[Frame], infer: Infer) -> None:
         if job.reading is not None:
             _conclude(job, job.reading)
     for frame in frames:
-        frame.plates = [plate for plate in frame.plates if plate.convincing or not plate.faint]
+        frame.plates = [plate for plate in frame.plates if plate.believed]
         finding.drop_doubles(frame)
 
 
@@ -200,7 +208,7 @@ def _conclude(job: Job, reading: joint.Reading) -> None:
     """The plate's reading, and the corners of what was read."""
     plate = job.plate
     plate.best = plate.whole if reading.rows == 2 else plate.corners
-    plate.reading = reading
+    plate.reading, plate.plain = reading, job.looks.no_plate <= PLAIN
     width, height = job.frame.size
     x1, y1, x2, y2 = plate.found[:4]
     if reading.texts[0].format is None and (min(x1, y1) < 4 or x2 > width - 4 or y2 > height - 4):
