@@ -74,14 +74,21 @@ class Job:
             likely.append(2)
         return likely
 
-    def slot_cut(self, view: views.View) -> Array:
-        return views.slot(self.picture, self.plate.whole, geometry.box_corners(self.plate.found), view)
+    def slot_cut(self, number: int) -> Array:
+        """View `number` for plate_reader; from the third on, which are for doubtful plates, with its levels spread."""
+        view = views.SLOT_VIEWS[number]
+        cut = views.slot(self.picture, self.plate.whole, geometry.box_corners(self.plate.found), view)
+        return cut if number < TOGETHER else views.spread(cut)
 
-    def ocr_cut(self, view: views.View | views.RowsView) -> Array:
+    def ocr_cut(self, rows: int, number: int) -> Array:
+        """View `number` of those of so many rows for PP-OCR, likewise."""
+        view = OCR_VIEWS[rows][number]
         if isinstance(view, views.RowsView):
-            return views.rectify_rows(self.picture, self.plate.whole, view)
-        corners = self.plate.corners if view.corners else geometry.box_corners(self.plate.found)
-        return views.rectify(self.picture, corners, view)
+            cut = views.rectify_rows(self.picture, self.plate.whole, view)
+        else:
+            corners = self.plate.corners if view.corners else geometry.box_corners(self.plate.found)
+            cut = views.rectify(self.picture, corners, view)
+        return cut if number < TOGETHER else views.spread(cut)
 
 
 async def read_plates(frames: Sequence[Frame], infer: Infer) -> None:
@@ -112,8 +119,8 @@ async def ask(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> None:
 
 
 async def _ask_slots(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> None:
-    wanted = [(job, view) for job in jobs for view in views.SLOT_VIEWS[start : min(stop, job.frame.options.views)]]
-    answers = await batched("plate_reader", [job.slot_cut(view) for job, view in wanted], infer)
+    wanted = [(job, number) for job in jobs for number in range(start, min(stop, job.frame.options.views))]
+    answers = await batched("plate_reader", [job.slot_cut(number) for job, number in wanted], infer)
     for (job, _), (places, layout) in zip(wanted, answers, strict=True):
         job.places.append(places)
         job.layouts.append(layout)
@@ -122,12 +129,12 @@ async def _ask_slots(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -
 async def _ask_ocr(jobs: Sequence[Job], stop: int, infer: Infer) -> None:
     """Up to the view `stop`: all those that a job has not had, as a faint plate may show itself to later views only."""
     wanted = [
-        (job, rows, view)
+        (job, rows, number)
         for job in jobs
         for rows in ([rows for rows in (1, 2) if job.symbols[rows]] or job.rows())
-        for view in OCR_VIEWS[rows][len(job.symbols[rows]) : min(stop, job.frame.options.views)]
+        for number in range(len(job.symbols[rows]), min(stop, job.frame.options.views))
     ]
-    answers = await batched("plate_ocr", [job.ocr_cut(view) for job, _, view in wanted], infer)
+    answers = await batched("plate_ocr", [job.ocr_cut(rows, number) for job, rows, number in wanted], infer)
     for (job, rows, _), (symbols,) in zip(wanted, answers, strict=True):
         job.symbols[rows].append(symbols)
 
