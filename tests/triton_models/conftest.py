@@ -88,3 +88,8 @@ def sifting() -> ModuleType:
 @pytest.fixture(scope="session")
 def dark() -> ModuleType:
     return part("dark")
+
+
+@pytest.fixture(scope="session")
+def fields() -> ModuleType:
+    return part("fields")

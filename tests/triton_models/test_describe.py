@@ -56,3 +56,18 @@ def test_a_plate_of_another_vehicle_before_it_is_no_lettering(pictures: ModuleTy
 def test_two_plates_that_fit_a_format_are_both_kept(pictures: ModuleType) -> None:
     plates = [plate(SIGN, "ABC1D23", 0.99, "br_mercosul"), plate(PLATE, "KWA2I49", 0.99, "br_mercosul")]
     assert sorted(text for _, text in observed(pictures, [BUS], plates)) == ["ABC1D23", "KWA2I49"]
+
+
+def test_a_faint_plate_stays_while_its_characters_are_doubtful_if_a_plate_is_plain() -> None:
+    for plain, text, confidence, form, stays in (
+        (True, "ABC1234", 0.3, "br_old", True),
+        (False, "ABC1234", 0.3, "br_old", False),
+        (False, "ABC1234", 0.6, "br_old", True),
+        (True, "ABC1234", 0.1, "br_old", False),
+        (True, "W7XQ99", 0.6, None, False),
+    ):
+        found = plate(SIGN, text, confidence, form)
+        found.faint, found.plain = True, plain
+        assert found.believed is stays
+        found.faint = False
+        assert found.believed

@@ -100,3 +100,13 @@ def test_two_rows_are_laid_side_by_side(views: ModuleType) -> None:
     left, right = line[8:40, 8:72].mean(axis=(0, 1)), line[8:40, 88:152].mean(axis=(0, 1))
     assert left[0] > 200 > 60 > left[2]
     assert right[2] > 200 > 60 > right[0]
+
+
+def test_levels_of_a_washed_out_plate_are_spread_and_an_even_one_does_no_harm(views: ModuleType) -> None:
+    plate = cv2.resize(draw_plate(Plate("KTR4938", PlateStyle.OLD)), (128, 64)).astype(np.float32)
+    pale = np.clip(200 + 0.15 * (plate - 128), 0, 255).astype(np.uint8)
+    found = views.spread(pale)
+    assert (found.dtype, found.shape) == (np.uint8, pale.shape)
+    assert pale.astype(float).std() < 15 < 45 < found.astype(float).std()
+    even = views.spread(np.full((64, 128, 3), 130, np.uint8))
+    assert even.std() == 0

@@ -3,9 +3,11 @@
     python -m venv .venv-training && .venv-training/bin/pip install -r triton_models/training/requirements.txt
     .venv-training/bin/python triton_models/training/train.py --seed 7
 
-Nothing real is learned from: every picture is drawn by `synthesis`. The data and their order depend on --seed and
---chunks alone, and torch is seeded; the last bits still depend on the machine's number of threads and instructions.
-`--check DIR` (pictures with a labels.csv of image, x, y, width, height, plate) only measures while it trains.
+Unless --labels is given, nothing real is learned from: every picture is drawn by `synthesis`. The data and their order
+depend on --seed and --chunks alone, and torch is seeded; the last bits still depend on the machine's number of threads
+and instructions. `--labels DIR`, the folder of `gtvision detections export-labels`, gives a tenth of every batch
+(--labels-share) to plates that people vouch for; the log names them. `--check DIR` (pictures with a labels.csv of
+image, x, y, width, height, plate) only measures while it trains.
 """
 
 from __future__ import annotations
@@ -34,6 +36,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 import batches
 import export
 import fonts
+import labelled
 from measure import Figures, figures, texts_of
 from network import PlateReader, weight_count
 
@@ -56,9 +59,14 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--fonts", type=Path, default=Path("build/fonts"), help="where the fetched faces are kept")
     parser.add_argument("--out", type=Path, default=MODEL)
     parser.add_argument("--log", type=Path, default=HERE / "log.json")
+    parser.add_argument("--labels", type=Path, help="plates to learn from too: a folder with plates.csv")
+    parser.add_argument("--labels-share", type=float, default=0.1, help="of each batch")
     parser.add_argument("--check", type=Path, help="real pictures to measure on, never to train on")
     parser.add_argument("--resume", type=Path, help="a checkpoint of an earlier run to start the weights from")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    if not 0 < chosen.labels_share < 1:
+        parser.error(f"--labels-share: {chosen.labels_share} does not lie between 0 and 1")
+    return chosen
 
 
 def rate(step: int, steps: int) -> float:
@@ -148,6 +156,7 @@ class Run:
         self.average = Average(self.net)
         self.held = batches.validation(1500)
         self.real = real(options.check)
+        self.labelled = labelled.read(options.labels) if options.labels else None
         self.history: list[dict[str, Any]] = []
         self.started = time.monotonic()
         self.seen = 0
@@ -163,8 +172,11 @@ class Run:
         generator = torch.Generator().manual_seed(options.seed)
         faces = fonts.faces(fonts.fetch(options.fonts))
         incoming = batches.chunks(options.seed, options.chunks, faces, options.workers)
+        drawn = batches.batches(incoming, BATCH, options.seed)
+        if self.labelled:
+            drawn = labelled.mixed(drawn, self.labelled, options.labels_share, options.seed)
         recent = 0.0
-        for step, (crops, places, layouts) in enumerate(batches.batches(incoming, BATCH, options.seed)):
+        for step, (crops, places, layouts) in enumerate(drawn):
             for group in optimizer.param_groups:
                 group["lr"] = rate(step, steps)
             x = varied(crops, generator)
@@ -197,6 +209,21 @@ class Run:
         torch.save(self.average.net.state_dict(), self.options.log.with_suffix(".pt"))
         self.net.train()
 
+    def learned_from(self) -> Any:
+        """For the log: what was in the batches."""
+        if self.labelled is None:
+            return (
+                "drawn plates only; `real` in the history counts photographs that were never learned from, "
+                "but whose errors steered how the old face is drawn"
+            )
+        return {
+            "drawn": round(1 - self.options.labels_share, 4),
+            "labels": self.labelled.name,
+            "labels_share": self.options.labels_share,
+            "labels_plates": len(self.labelled.pictures),
+            "labels_sha256": self.labelled.sha256,
+        }
+
     def finish(self) -> None:
         """Fits the temperatures, writes the model and the log."""
         net = self.average.net
@@ -205,8 +232,7 @@ class Run:
         judged = batches.validation(3000)
         found: Figures = figures(logits(net, judged.crops), judged, fitted)
         log = {
-            "learned_from": "drawn plates only; `real` in the history counts photographs that were never learned from, "
-            "but whose errors steered how the old face is drawn",
+            "learned_from": self.learned_from(),
             "seed": self.options.seed,
             "chunks": self.options.chunks,
             "weights": weight_count(net),

@@ -24,6 +24,8 @@ OUTPUTS = {
 Infer = Callable[[str, Array], Awaitable[Sequence[Array]]]
 """(model, uint8 [n, H, W, 3] RGB) -> float32 [n, ...] for each name of OUTPUTS. n is at most the entry of MAX_BATCH."""
 MOST_VIEWS = 6
+DOUBTFUL = 0.25
+"""The least probability of a text of a format with which a faint plate is kept."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class Options:
 @dataclass
 class Plate:
     """A plate on its way: the detector's box [4] and score, its corners [4, 2] (the box's until `cornered`). A `faint`
-    one scored too low to be believed unless the readers see a plate there.
+    one scored too low to be believed unless the readers see a plate there; `plain`: they see one in all views.
     """
 
     found: Array
@@ -58,6 +60,7 @@ class Plate:
     corners: Array
     cornered: bool = False
     faint: bool = False
+    plain: bool = False
     reading: Reading | None = None
     best: Array | None = None
     _whole: tuple[Array, Array, Array] | None = field(default=None, repr=False)
@@ -77,6 +80,15 @@ class Plate:
         """Whether it was read as a plate of a format, more likely so than not."""
         first = self.reading.texts[0] if self.reading else None
         return first is not None and first.format is not None and first.confidence >= 0.5
+
+    @property
+    def believed(self) -> bool:
+        """Whether it stays: a faint one only if its text convinces, or if there plainly is a plate of a format, though
+        its characters are doubtful.
+        """
+        first = self.reading.texts[0] if self.reading else None
+        doubtful = self.plain and first is not None and first.format is not None and first.confidence >= DOUBTFUL
+        return not self.faint or self.convincing or doubtful
 
     @property
     def outline(self) -> Array:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from . import calibration, decoding, finding, formats, geometry, joint, priors, slots, views
+from . import calibration, decoding, fields, finding, formats, geometry, joint, priors, slots, views
 from .decoding import Array
 from .frame import Frame, Infer, Plate, batched
 from .sifting import NO_PLATE, TWO_ROWS
@@ -20,12 +20,16 @@ SURE = 0.97
 CUT_OFF = 0.3
 UNLIKELY = 0.02
 """Rows that the layout holds for less likely than this are not read."""
+PLAIN = 0.03
+"""The chance of no plate, over all views, below which there is one, however its characters are to be read."""
 OCR_VIEWS: dict[int, Sequence[views.View | views.RowsView]] = {1: views.VIEWS, 2: views.ROWS_VIEWS}
 
 
 @dataclass
 class Job:
-    """One plate and what the readers have said of it so far, by view."""
+    """One plate and what the readers have said of it so far, by view. They see `picture`: the frame's, with its fields
+    joined about the plate.
+    """
 
     frame: Frame
     plate: Plate
@@ -34,6 +38,10 @@ class Job:
     symbols: dict[int, list[Array]] = field(default_factory=lambda: {1: [], 2: []})
     raw: joint.Reading | None = None
     reading: joint.Reading | None = None
+    picture: Array = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.picture = fields.joined(self.frame.picture, self.plate.found)
 
     @property
     def sure(self) -> bool:
@@ -44,7 +52,7 @@ class Job:
     def looks(self) -> priors.Looks:
         """Layout, as the views of plate_reader have it on the average, and the band."""
         exact = self.plate.cornered
-        blue, dark = views.band(self.frame.picture, self.plate.whole, exact)
+        blue, dark = views.band(self.picture, self.plate.whole, exact)
         layout = np.average(self.layouts, axis=0, weights=self.slot_weights()) if self.layouts else priors.UNSEEN
         return priors.Looks(layout, priors.band_odds(blue, dark, exact))
 
@@ -66,14 +74,21 @@ class Job:
             likely.append(2)
         return likely
 
-    def slot_cut(self, view: views.View) -> Array:
-        return views.slot(self.frame.picture, self.plate.whole, geometry.box_corners(self.plate.found), view)
+    def slot_cut(self, number: int) -> Array:
+        """View `number` for plate_reader; from the third on, which are for doubtful plates, with its levels spread."""
+        view = views.SLOT_VIEWS[number]
+        cut = views.slot(self.picture, self.plate.whole, geometry.box_corners(self.plate.found), view)
+        return cut if number < TOGETHER else views.spread(cut)
 
-    def ocr_cut(self, view: views.View | views.RowsView) -> Array:
+    def ocr_cut(self, rows: int, number: int) -> Array:
+        """View `number` of those of so many rows for PP-OCR, likewise."""
+        view = OCR_VIEWS[rows][number]
         if isinstance(view, views.RowsView):
-            return views.rectify_rows(self.frame.picture, self.plate.whole, view)
-        corners = self.plate.corners if view.corners else geometry.box_corners(self.plate.found)
-        return views.rectify(self.frame.picture, corners, view)
+            cut = views.rectify_rows(self.picture, self.plate.whole, view)
+        else:
+            corners = self.plate.corners if view.corners else geometry.box_corners(self.plate.found)
+            cut = views.rectify(self.picture, corners, view)
+        return cut if number < TOGETHER else views.spread(cut)
 
 
 async def read_plates(frames: Sequence[Frame], infer: Infer) -> None:
@@ -93,7 +108,7 @@ async def read_plates(frames: Sequence[Frame], infer: Infer) -> None:
         if job.reading is not None:
             _conclude(job, job.reading)
     for frame in frames:
-        frame.plates = [plate for plate in frame.plates if plate.convincing or not plate.faint]
+        frame.plates = [plate for plate in frame.plates if plate.believed]
         finding.drop_doubles(frame)
 
 
@@ -104,8 +119,8 @@ async def ask(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> None:
 
 
 async def _ask_slots(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> None:
-    wanted = [(job, view) for job in jobs for view in views.SLOT_VIEWS[start : min(stop, job.frame.options.views)]]
-    answers = await batched("plate_reader", [job.slot_cut(view) for job, view in wanted], infer)
+    wanted = [(job, number) for job in jobs for number in range(start, min(stop, job.frame.options.views))]
+    answers = await batched("plate_reader", [job.slot_cut(number) for job, number in wanted], infer)
     for (job, _), (places, layout) in zip(wanted, answers, strict=True):
         job.places.append(places)
         job.layouts.append(layout)
@@ -114,12 +129,12 @@ async def _ask_slots(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -
 async def _ask_ocr(jobs: Sequence[Job], stop: int, infer: Infer) -> None:
     """Up to the view `stop`: all those that a job has not had, as a faint plate may show itself to later views only."""
     wanted = [
-        (job, rows, view)
+        (job, rows, number)
         for job in jobs
         for rows in ([rows for rows in (1, 2) if job.symbols[rows]] or job.rows())
-        for view in OCR_VIEWS[rows][len(job.symbols[rows]) : min(stop, job.frame.options.views)]
+        for number in range(len(job.symbols[rows]), min(stop, job.frame.options.views))
     ]
-    answers = await batched("plate_ocr", [job.ocr_cut(view) for job, _, view in wanted], infer)
+    answers = await batched("plate_ocr", [job.ocr_cut(rows, number) for job, rows, number in wanted], infer)
     for (job, rows, _), (symbols,) in zip(wanted, answers, strict=True):
         job.symbols[rows].append(symbols)
 
@@ -200,7 +215,7 @@ def _conclude(job: Job, reading: joint.Reading) -> None:
     """The plate's reading, and the corners of what was read."""
     plate = job.plate
     plate.best = plate.whole if reading.rows == 2 else plate.corners
-    plate.reading = reading
+    plate.reading, plate.plain = reading, job.looks.no_plate <= PLAIN
     width, height = job.frame.size
     x1, y1, x2, y2 = plate.found[:4]
     if reading.texts[0].format is None and (min(x1, y1) < 4 or x2 > width - 4 or y2 > height - 4):

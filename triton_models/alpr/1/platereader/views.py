@@ -83,6 +83,18 @@ ROWS_VIEWS = (
 """Old and Mercosul motorcycle plates: a strip with the town or the band, three letters, four characters."""
 
 
+LEVELS, LEAST_SPREAD = (20.0, 235.0), 20.0
+"""Where a view's darkest and lightest hundredths are put, and the least that they are taken to be apart, in levels."""
+
+
+def spread(cut: Array) -> Array:
+    """The cut (uint8) with its levels spread: what is washed out, in the shade or of red paint gets its contrast."""
+    levels = cut.astype(np.float32)
+    low, high = np.percentile(levels.mean(axis=2), (1, 99))
+    gain = (LEVELS[1] - LEVELS[0]) / max(LEAST_SPREAD, float(high - low))
+    return np.asarray(np.clip((levels - low) * gain + LEVELS[0], 0, 255), np.uint8)
+
+
 def rectify_rows(picture: Array, corners: Array, view: RowsView) -> Array:
     """The two rows of the plate between `corners` [4, 2] side by side, uint8 RGB [48, 160, 3]."""
     whole = View(True, 0.02, -view.top, 0.02, view.bottom - 1)
