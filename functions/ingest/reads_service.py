@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -53,7 +54,7 @@ async def take(context: Context, who: Principal, parsed: Parsed) -> list[Taken]:
         cameras = [await _camera(session, who, read) for read in parsed.reads]
         before = [await repository.received(session, camera.id, read.external_id)
                   for camera, read in zip(cameras, parsed.reads, strict=True)]  # fmt: skip
-    drawn = await asyncio.to_thread(_pictures, parsed.reads, before)
+    drawn = await draw([read if known is None else None for read, known in zip(parsed.reads, before, strict=True)])
     try:
         taken = await _record(context, parsed.reads, cameras, drawn)
     except IntegrityError:
@@ -66,8 +67,13 @@ async def take(context: Context, who: Principal, parsed: Parsed) -> list[Taken]:
     return taken
 
 
-def _pictures(reads: Sequence[Read], before: Sequence[str | None]) -> list[Pictures]:
-    return [pictures_of(read) if known is None else Pictures() for read, known in zip(reads, before, strict=True)]
+async def draw(reads: Sequence[Read | None]) -> list[Pictures]:
+    """Their pictures; a request that is over (cancelled) ends the work of the thread, which does not see it."""
+    stop = threading.Event()
+    try:
+        return await asyncio.to_thread(pictures_of, reads, stop)
+    finally:
+        stop.set()
 
 
 async def _camera(session: AsyncSession, who: Principal, read: Read) -> KnownCamera:
