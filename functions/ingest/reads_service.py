@@ -202,10 +202,17 @@ async def _let_out(context: Context) -> None:
 
 
 async def add_alias(context: Context, session: AsyncSession, who: Principal, alias: str, camera_id: str) -> CameraAlias:
-    """Raises InvalidInput (camera_id), Conflict (the alias is taken)."""
+    """Raises InvalidInput (camera_id), Conflict (the alias is taken, or would take the reads of a camera that somebody
+    who sees some groups only does not see: a sender's `AGENT:1000` goes before `1000`)."""
     camera = await repository.camera_named(session, who.scope, [camera_id])
     if camera is None or camera.id != camera_id:
         raise InvalidInput(f"camera_id: there is no camera {camera_id}", field="camera_id")
+    hidden = [alias[at + 1 :] for at, letter in enumerate(alias) if letter == ":"]
+    if hidden and not who.scope.everything and await repository.is_of_others(session, who.scope, hidden):
+        raise Conflict(
+            f"the alias {alias} would go before a name of a camera that is not in your groups; an account for all "
+            "groups can add it", field="alias",
+        )  # fmt: skip
     row = CameraAlias(alias=alias, camera_id=camera_id, created_at=now())
     session.add(row)
     try:
