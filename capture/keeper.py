@@ -252,7 +252,7 @@ class Keeper:
             Read(
                 self.spec.camera_id, self._reading.generation, self._url, self._settings.open_timeout_s,
                 tuning_of(self.spec, self._settings), self._report.keyframe_interval_s if self._report else None,
-                self.spec.view_epoch, self.sight,
+                self.spec.view_epoch, self.sight, self._settings.camera_networks,
             )
         )  # fmt: skip
 

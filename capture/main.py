@@ -10,6 +10,7 @@ from capture.metrics import page_of
 from capture.pod import Pod, pod_name
 from functions.shared import logs
 from functions.shared.bus import Bus, connect, ensure_topology
+from functions.shared.camera_networks import networks
 from functions.shared.config import CaptureSettings, load
 from functions.shared.errors import BusUnavailable, GTVisionError
 from functions.shared.exits import OK, exit_code
@@ -67,6 +68,8 @@ def main() -> int:
     try:
         settings = load(CaptureSettings)
         logs.configure(settings.log_level, settings.log_format)
+        # Asked at each opening, where a wrong one would look like a fault of the camera.
+        networks(settings.camera_networks)
         asyncio.run(_until_signal(settings))
     except GTVisionError as error:
         log.error("capture_failed", reason=error.message, mend=error.details.get("mend", ""))

@@ -100,7 +100,7 @@ class Reader(threading.Thread):
             )
 
     def _read(self) -> None:
-        container = rtsp.open_stream(self.order.url, self.order.timeout_s)
+        container = rtsp.open_stream(self.order.url, self.order.timeout_s, self.order.networks)
         try:
             self._facts = rtsp.stream_facts(container)
             stream = container.streams.video[0]

@@ -7,7 +7,17 @@ from dataclasses import dataclass
 
 # Trying often cannot help these, and many cameras lock an account after some refused log-ins.
 SLOW_REASONS = frozenset(
-    {"unauthorized", "forbidden", "not_found", "bad_url", "no_video", "unsupported_codec", "credentials"}
+    {
+        "unauthorized",
+        "forbidden",
+        "not_found",
+        "bad_url",
+        "no_video",
+        "unsupported_codec",
+        "credentials",
+        "not_allowed",
+        "redirected",
+    }
 )
 
 

@@ -31,7 +31,7 @@ class Tuning:
 @dataclass(frozen=True)
 class Read:
     """Pod to worker: read this camera. A `generation` is one life of its reader thread; `sight` is what an earlier one
-    knew of the scene (`capture.sight`)."""
+    knew of the scene (`capture.sight`); `networks`: where cameras may be."""
 
     camera_id: str
     generation: int
@@ -41,6 +41,7 @@ class Read:
     keyframe_interval_s: float | None = None
     view_epoch: int = 0
     sight: str = field(default="", repr=False)
+    networks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,8 @@ def unpack(head: bytes) -> Said:
         raise ValueError("unknown message between pod and worker")
     if "tuning" in values:
         values["tuning"] = Tuning(**values["tuning"])
+    if "networks" in values:
+        values["networks"] = tuple(values["networks"])
     if kind is Beat:
         values["reports"] = tuple(
             Report(**{**report, "faults": tuple(report.get("faults", ()))}) for report in values["reports"]

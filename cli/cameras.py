@@ -113,13 +113,16 @@ def list_(  # noqa: PLR0913  each is an option of the command line
     if as_json:
         print_json({"items": found})
         return
-    print_table(("Id", "Name", "State", "Last frame", "Why"), (_row(item) for item in found), "There is no camera.")
+    print_table(
+        ("Id", "Name", "State", "Reading", "Last frame", "Why"), (_row(item) for item in found), "There is no camera."
+    )
 
 
 def _row(item: dict[str, Any]) -> tuple[Any, ...]:
     status = item.get("status") or {}
     last = local_time(status.get("last_frame_at"))
-    return item["id"], item["name"], status.get("state", "unknown"), last, status.get("reason") or ""
+    reading = ", ".join(fault["code"] for fault in item.get("reading") or ())
+    return item["id"], item["name"], status.get("state", "unknown"), reading, last, status.get("reason") or ""
 
 
 @app.command()
@@ -131,6 +134,7 @@ def show(ctx: typer.Context, camera: CameraId, as_json: AsJson = False) -> None:
         print_json(found)
         return
     status = found.pop("status", None) or {}
+    found["reading"] = ", ".join(f"{fault['code']} ({fault['mend']})" for fault in found.get("reading") or ()) or None
     if found.get("schedule"):
         found["schedule"] = written(Hours.model_validate(item) for item in found["schedule"])
     print_fields(found)

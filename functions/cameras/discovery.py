@@ -16,7 +16,7 @@ from weakref import WeakSet
 from functions.cameras import child, repository, service, urls
 from functions.cameras.device_schemas import Discovered, DiscoverRequest, FoundDevice
 from functions.cameras.views import address
-from functions.shared import logs
+from functions.shared import camera_networks, logs
 from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.errors import InvalidInput, Throttled
@@ -30,7 +30,7 @@ _running: WeakSet[Context] = WeakSet()
 
 async def discover(context: Context, asked: DiscoverRequest, who: Principal) -> Discovered:
     """Raises InvalidInput (a range), Throttled (one at a time)."""
-    allowed = urls.networks(context.settings.camera_networks)
+    allowed = camera_networks.networks(context.settings.camera_networks)
     wanted = expand(asked.ranges, allowed)
     if not asked.multicast and not wanted:
         raise InvalidInput("ranges: name at least one address, or ask by multicast", field="ranges")
@@ -56,10 +56,10 @@ async def discover(context: Context, asked: DiscoverRequest, who: Principal) -> 
     return Discovered(items=items, asked=len(wanted), seconds=seconds, warnings=warnings)
 
 
-def expand(ranges: Sequence[str], allowed: Sequence[urls.Network]) -> list[str]:
+def expand(ranges: Sequence[str], allowed: Sequence[camera_networks.Network]) -> list[str]:
     """Every address of the ranges, each once. Raises InvalidInput for one where no camera may be.
 
-    >>> expand(["10.0.0.8/30", "10.0.0.9-12"], urls.networks(["10.0.0.0/8"]))
+    >>> expand(["10.0.0.8/30", "10.0.0.9-12"], camera_networks.networks(["10.0.0.0/8"]))
     ['10.0.0.8', '10.0.0.9', '10.0.0.10', '10.0.0.11', '10.0.0.12']
     """
     found: dict[str, None] = {}
@@ -68,7 +68,7 @@ def expand(ranges: Sequence[str], allowed: Sequence[urls.Network]) -> list[str]:
             if network.num_addresses + len(found) > MOST:
                 raise InvalidInput(f"ranges: more than {MOST} addresses; ask in parts", field="ranges", limit=MOST)
             for one in network:
-                reason = urls.refusal(one, allowed) or _not_named(one, allowed)
+                reason = camera_networks.refusal(one, allowed) or _not_named(one, allowed)
                 if reason:
                     raise InvalidInput(f"ranges: {text} {reason}", field="ranges", reason=reason)
                 found[str(one)] = None
@@ -91,15 +91,15 @@ def _networks(text: str) -> Sequence[IPv4Network | IPv6Network]:
         raise InvalidInput(f"ranges: {text[:40]!r} {reason}", field="ranges", reason=reason) from None
 
 
-def _not_named(one: urls.Address, allowed: Sequence[urls.Network]) -> str:
+def _not_named(one: camera_networks.Address, allowed: Sequence[camera_networks.Network]) -> str:
     """Strangers' addresses are scanned only where the settings name their network: "everywhere" names none."""
     named = any(network.prefixlen > 0 and network.version == one.version and one in network for network in allowed)
     return "" if named or not one.is_global else "is on the internet; GTV_CAMERA_NETWORKS has to name it for a search"
 
 
-def _shown(items: Sequence[object], allowed: Sequence[urls.Network]) -> list[FoundDevice]:
+def _shown(items: Sequence[object], allowed: Sequence[camera_networks.Network]) -> list[FoundDevice]:
     found = [FoundDevice.model_validate(item) for item in items]
-    inside = [item for item in found if not urls.refusal(urls.plain(item.host), allowed)]
+    inside = [item for item in found if not camera_networks.refusal(camera_networks.plain(item.host), allowed)]
     return sorted(inside, key=lambda item: (":" in item.host, ip_address(item.host).packed))
 
 

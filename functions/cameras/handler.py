@@ -12,6 +12,7 @@ from functions.cameras.device_schemas import Discovered, DiscoverRequest, OnvifD
 from functions.cameras.feed import keep_specs
 from functions.cameras.health_schemas import CameraHealth, HealthQuery
 from functions.cameras.history import history
+from functions.cameras.readings import keep_readings
 from functions.cameras.schemas import (
     CameraCreate,
     CameraPage,
@@ -43,7 +44,7 @@ from functions.shared.web import Ctx, Startup, Who, Worker, create_app
 
 router = APIRouter(prefix="/api", tags=["cameras"])
 startup: list[Startup] = []
-workers: list[Worker] = [keep_specs, keep_spans]
+workers: list[Worker] = [keep_specs, keep_spans, keep_readings]
 _FILE = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
 CSV_BODY = {
     "required": True,

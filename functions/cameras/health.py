@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from functions.cameras import feed, reading_rows, status
-from functions.cameras.health_schemas import CameraHealth, Fault, HealthQuery, HourView, Picture, ReadingView
+from functions.cameras.health_schemas import CameraHealth, HealthQuery, HourView, Picture, ReadingView
 from functions.cameras.reading_rows import HourCount
+from functions.cameras.schemas import Fault
 from functions.cameras.service import existing
 from functions.shared import audit
 from functions.shared.audit import Act
@@ -33,14 +34,7 @@ SMALL_PLATE = 14.0
 """Height of a plate, px, below which characters run together (half of what the reader's crops have)."""
 RECENT = 3
 
-MENDS = {
-    **status.SIGHT_MENDS,
-    "no_passages": "look at the camera's picture: it may look elsewhere, or the road is closed",
-    "few_passages": "look at the camera's picture and its regions: part of the road may be out of sight",
-    "few_plates": "look at what is not read: dirt, focus, shutter time, light; plates should be 20 px high or more",
-    "uncertain": "shorten the shutter time, add light, or come closer: plates are small, blurred or dark",
-    "small_plates": "zoom in or come closer: plates of less than 14 px are guessed rather than read",
-}
+MENDS = {**status.SIGHT_MENDS, **status.READING_MENDS}
 
 
 @dataclass(frozen=True)
@@ -52,25 +46,47 @@ class Usual:
     unsure_share: float | None
 
 
-async def health(context: Context, camera: Camera, query: HealthQuery) -> CameraHealth:
-    """State, faults and reading of a camera. The last `query.hours` whole hours are judged by `query.days` before."""
-    how = await status.status_of(context, camera)
+@dataclass(frozen=True)
+class Judged:
+    """The hours that were looked at, and what is wrong with the newest of them. `decided`: the codes of which these
+    hours say whether it is so; `plate_height`: median height of the newest plates, px."""
+
+    hours: list[HourView]
+    plate_height: float | None
+    verdicts: list[str]
+    decided: frozenset[str]
+
+
+def last_whole_hour(at: datetime | None = None) -> datetime:
+    """The end of the last hour that is over."""
+    return (at or now()).replace(minute=0, second=0, microsecond=0)
+
+
+async def judged(context: Context, camera: Camera, query: HealthQuery) -> Judged:
+    """The last `query.hours` whole hours of a camera, judged by `query.days` before."""
     zone = ZoneInfo(context.settings.time_zone)
-    end = now().replace(minute=0, second=0, microsecond=0)
+    end = last_whole_hour()
     begin = end - query.hours * HOUR
-    first = max(begin - timedelta(days=query.days), camera.created_at.replace(minute=0, second=0, microsecond=0))
+    first = max(begin - timedelta(days=query.days), last_whole_hour(camera.created_at))
     async with context.db.read() as session:
         counts = await reading_rows.hours(session, camera.id, min(first, begin), end)
         boxes = await reading_rows.plate_boxes(session, camera.id, end - timedelta(days=query.days))
     shown = _shown(counts, begin, end, _usual(counts, first, begin, zone), zone)
     height = statistics.median(box[3] - box[1] for box in boxes) if boxes else None
-    verdicts = _verdicts(shown, height)
+    return Judged(shown, height, _verdicts(shown, height), _decided(shown, height))
+
+
+async def health(context: Context, camera: Camera, query: HealthQuery) -> CameraHealth:
+    """State, faults and reading of a camera. The last `query.hours` whole hours are judged by `query.days` before."""
+    how = await status.status_of(context, camera)
+    found = await judged(context, camera, query)
     picture = None if how.picture is None else Picture.model_validate(how.picture)
+    height = found.plate_height
     return CameraHealth(
         camera_id=camera.id, status=how, faults=[_fault(code) for code in how.faults], picture=picture,
         reading=ReadingView(
-            verdicts=[_fault(code) for code in verdicts], hours=shown, timezone=context.settings.time_zone,
-            plate_height=None if height is None else round(height, 1),
+            verdicts=[_fault(code) for code in found.verdicts], hours=found.hours,
+            timezone=context.settings.time_zone, plate_height=None if height is None else round(height, 1),
         ),
     )  # fmt: skip
 
@@ -154,6 +170,23 @@ def _verdicts(hours: Sequence[HourView], height: float | None) -> list[str]:
     if height is not None and height < SMALL_PLATE:
         found.append("small_plates")
     return found
+
+
+def _decided(hours: Sequence[HourView], height: float | None) -> frozenset[str]:
+    """The codes of which the newest RECENT hours say whether it is so: the few vehicles of a night say nothing."""
+    recent = hours[-RECENT:]
+    expected = sum(hour.usual_passages or 0.0 for hour in recent)
+    passages, plates = sum(hour.passages for hour in recent), sum(hour.plates for hour in recent)
+    found: set[str] = set()
+    if expected >= ENOUGH or passages >= ENOUGH or (passages == 0 and expected >= NONE_OF):
+        found |= {"no_passages", "few_passages"}
+    if passages >= ENOUGH:
+        found.add("few_plates")
+    if plates >= ENOUGH:
+        found.add("uncertain")
+    if height is not None:
+        found.add("small_plates")
+    return frozenset(found)
 
 
 def _of_counts(hours: Sequence[HourView]) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from functions.cameras.schemas import StatusView
+from functions.cameras.schemas import Fault, StatusView
 
 
 class HealthQuery(BaseModel):
@@ -14,11 +14,6 @@ class HealthQuery(BaseModel):
 
     hours: int = Field(24, ge=1, le=168, description="whole hours that are shown")
     days: int = Field(14, ge=3, le=60, description="days before them that say what is usual")
-
-
-class Fault(BaseModel):
-    code: str = Field(description="a short stable word, e.g. blurred, moved, few_plates")
-    mend: str = Field(description="what to do about it")
 
 
 class Picture(BaseModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from functions.cameras import span_rows
@@ -41,6 +42,11 @@ async def history(context: Context, camera: Camera, query: HistoryQuery) -> Hist
         disabled_s=round(off, 3), blind_s=round(max(0.0, wanted - seen), 3),
         uptime=round(min(1.0, seen / wanted), 5) if wanted > 0 else None,
     )  # fmt: skip
+
+
+def seconds_of(rows: Sequence[CameraSpan], since: datetime, until: datetime, *states: str) -> float:
+    """How long the spans, cut to a time, were in one of the states."""
+    return _seconds([span for row in rows if (span := _cut(row, since, until)) is not None], until, *states)
 
 
 def _cut(row: CameraSpan, since: datetime, until: datetime) -> Span | None:

@@ -14,7 +14,7 @@ from functions.cameras import feed, groups, names, repository, service, urls
 from functions.cameras.schemas import CameraCreate, CameraUpdate, ImportQuery, ImportReport, LineCamera
 from functions.cameras.sheet import Entry, Sheet, read_sheet
 from functions.cameras.views import address
-from functions.shared import logs
+from functions.shared import camera_networks, logs
 from functions.shared.audit import Act, record
 from functions.shared.context import Context
 from functions.shared.errors import Conflict, InvalidInput
@@ -141,13 +141,13 @@ def _report(asked: Import, plan: Plan, lines: list[LineCamera]) -> dict[str, Any
 
 async def _check_hosts(context: Context, sheet: Sheet) -> None:
     """Strike the lines whose host is where no camera may be; each host is looked up once."""
-    allowed = urls.networks(context.settings.camera_networks)
+    allowed = camera_networks.networks(context.settings.camera_networks)
     turn = asyncio.Semaphore(_LOOKUPS_AT_ONCE)
 
     async def refusal(host: str) -> str | None:
         try:
             async with turn:
-                urls.require_in(await urls.resolve(host), allowed)
+                camera_networks.require_in(await camera_networks.resolve(host), allowed)
         except InvalidInput as error:
             return str(error.details["reason"])
         return None
@@ -172,7 +172,8 @@ async def _plan(asked: Import, session: AsyncSession) -> Plan:
         raise Conflict("the register changed meanwhile; send the file again")
     named = {entry.given.group_id for entry in sheet.entries if entry.given.group_id is not None}
     missing = named - await repository.existing_groups(session, named, scope)
-    _strike(asked, set() if asked.how.create_groups else missing)
+    gone = await repository.groups_of_cameras(session, missing) if asked.how.create_groups else set()
+    _strike(asked, set() if asked.how.create_groups else missing, gone)
     await _strike_repeated(asked, session)
     used = await repository.used_ids(session)
     used |= {entry.given.id for entry in sheet.entries if isinstance(entry.given, CameraCreate) and entry.given.id}
@@ -184,12 +185,16 @@ async def _plan(asked: Import, session: AsyncSession) -> Plan:
     )
 
 
-def _strike(asked: Import, missing: set[str]) -> None:
-    """Entries whose group is not there, or that lack one where the caller sees some groups only, become faults."""
+def _strike(asked: Import, missing: set[str], gone: set[str]) -> None:
+    """Entries whose group is not there, or was and is gone (its id is not given again), or that lack one where the
+    caller sees some groups only, become faults."""
     sheet, kept = asked.sheet, []
     for entry in sheet.entries:
         if entry.given.group_id in missing:
             sheet.fault(entry.line, "group_id", f"there is no group {entry.given.group_id}; make it first")
+        elif entry.given.group_id in gone:
+            reason = "is the id of a group that was deleted; cameras that were deleted with it have it; take another"
+            sheet.fault(entry.line, "group_id", reason)
         elif entry.given.group_id is None and entry.changes is None and not asked.who.scope.everything:
             sheet.fault(entry.line, "group_id", "is missing; your account is for some groups only: name one of them")
         else:

@@ -6,9 +6,9 @@ import json
 import time
 from weakref import WeakKeyDictionary
 
-from functions.cameras import child, urls
+from functions.cameras import child
 from functions.cameras.device_schemas import OnvifDevice, OnvifRequest
-from functions.shared import logs
+from functions.shared import camera_networks, logs
 from functions.shared.context import Context
 from functions.shared.errors import CameraUnavailable, Throttled
 
@@ -52,8 +52,8 @@ async def probe(context: Context, asked: OnvifRequest) -> OnvifDevice:
     started = time.monotonic()
     try:
         host = asked.host.strip("[]")
-        addresses = await urls.resolve(host, "host")
-        urls.require_in(addresses, urls.networks(context.settings.camera_networks), "host")
+        addresses = await camera_networks.resolve(host, "host")
+        camera_networks.require_in(addresses, camera_networks.networks(context.settings.camera_networks), "host")
         # The checked address and not the name, which could lead elsewhere the next time.
         given = {
             "host": str(addresses[0]), "shown": host, "port": asked.port, "tls": asked.tls, "user": asked.user,

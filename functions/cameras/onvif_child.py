@@ -13,10 +13,11 @@ import errno
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 from urllib.parse import quote, urlsplit, urlunsplit
 
+from functions.cameras import onvif_media2
 from functions.cameras.child import confine
 
 MAX_ANSWER = 2 << 20
@@ -147,24 +148,66 @@ def _number(value: Any) -> float | None:
 async def _profile(media: Any, profile: Any, given: dict[str, Any]) -> dict[str, Any]:
     encoder = getattr(profile, "VideoEncoderConfiguration", None)
     size, rate = getattr(encoder, "Resolution", None), getattr(encoder, "RateControl", None)
-    token, secret = str(profile.token), given["password"]
+    token = str(profile.token)
     stream = await media.GetStreamUri({"StreamSetup": _SETUP, "ProfileToken": token})
+    snapshot = await _or_none(media.GetSnapshotUri({"ProfileToken": token}))
+    said = {
+        "token": token, "name": getattr(profile, "Name", ""), "codec": getattr(encoder, "Encoding", ""),
+        "width": getattr(size, "Width", None), "height": getattr(size, "Height", None),
+        "fps": getattr(rate, "FrameRateLimit", None),
+    }  # fmt: skip
+    return _described(said, getattr(stream, "Uri", None), getattr(snapshot, "Uri", None), given)
+
+
+async def _or_none(asking: Awaitable[Any]) -> Any:
+    """What a device answers; None where it refuses: many have no snapshot."""
     try:
-        snapshot = getattr(await media.GetSnapshotUri({"ProfileToken": token}), "Uri", None)
-    except Exception as error:  # many devices have none
+        return await asking
+    except Exception as error:
         if explain(error) in ("silent", "failed"):
             raise
-        snapshot = None
-    width, height = (_number(getattr(size, side, None)) for side in ("Width", "Height"))
+        return None
+
+
+def _described(said: dict[str, Any], stream: Any, snapshot: Any, given: dict[str, Any]) -> dict[str, Any]:
+    width, height = _number(said["width"]), _number(said["height"])
     return {
-        "token": text(token, 64), "name": text(getattr(profile, "Name", "")),
-        "codec": text(getattr(encoder, "Encoding", ""), 16).lower() or None,
-        "width": int(width) if width else None, "height": int(height) if height else None,
-        "fps": _number(getattr(rate, "FrameRateLimit", None)),
-        "stream_url": shown_url(getattr(stream, "Uri", None), ("rtsp", "rtsps"), given["shown"], secret),
-        "snapshot_url": shown_url(snapshot, ("http", "https"), given["shown"], secret),
-        "advertised": text(urlsplit(str(getattr(stream, "Uri", ""))).hostname or "", 253),
+        "token": text(said["token"], 64), "name": text(said["name"]), "codec": text(said["codec"], 16).lower() or None,
+        "width": int(width) if width else None, "height": int(height) if height else None, "fps": _number(said["fps"]),
+        "stream_url": shown_url(stream, ("rtsp", "rtsps"), given["shown"], given["password"]),
+        "snapshot_url": shown_url(snapshot, ("http", "https"), given["shown"], given["password"]),
+        "advertised": text(urlsplit(str(stream or "")).hostname or "", 253),
     }  # fmt: skip
+
+
+async def _profiles(camera: Any, device: Any, given: dict[str, Any]) -> list[dict[str, Any]]:
+    """The profiles of both media services, where the device has both. Either may refuse, as long as one answers."""
+    from onvif.client import UsernameDigestTokenDtDiff
+
+    address = camera.xaddrs.get(onvif_media2.NAMESPACE)
+    first: list[dict[str, Any]] = []
+    try:
+        media = await camera.create_media_service()
+        profiles = list(await media.GetProfiles() or ())[:MAX_PROFILES]
+        first = [await _profile(media, profile, given) for profile in profiles]
+    except Exception as error:
+        if address is None or explain(error) not in ("server_error", "broken", "failed"):
+            raise
+    if address is None:
+        return first
+    token = UsernameDigestTokenDtDiff(given["user"], given["password"], dt_diff=camera.dt_diff, use_digest=True)
+    second: list[dict[str, Any]] = []
+    try:
+        media2 = onvif_media2.Media2(device.transport, token if given["user"] else None, address)
+        for profile in (await media2.profiles())[:MAX_PROFILES]:
+            said = onvif_media2.facts(profile)
+            stream = await _or_none(media2.stream_uri(said["token"]))
+            snapshot = await _or_none(media2.snapshot_uri(said["token"]))
+            second.append(_described(said, stream, snapshot, given))
+    except Exception:
+        if not first:
+            raise
+    return onvif_media2.merged(first, [one for one in second if one["stream_url"]])[:MAX_PROFILES]
 
 
 async def probe(given: dict[str, Any]) -> dict[str, Any]:
@@ -186,9 +229,7 @@ async def probe(given: dict[str, Any]) -> dict[str, Any]:
         camera.xaddrs = {name: url for name, url in camera.xaddrs.items() if url}
         device = await camera.create_devicemgmt_service()
         facts = await device.GetDeviceInformation()
-        media = await camera.create_media_service()
-        profiles = list(await media.GetProfiles() or ())[:MAX_PROFILES]
-        found = [await _profile(media, profile, given) for profile in profiles]
+        found = await _profiles(camera, device, given)
     finally:
         await camera.close()
     names = {"manufacturer": "Manufacturer", "model": "Model", "firmware": "FirmwareVersion", "serial": "SerialNumber"}

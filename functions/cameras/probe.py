@@ -30,6 +30,8 @@ MENDS: dict[str, str] = {
     "refused": "check the port (554 is usual) and that RTSP is switched on in the camera",
     "unreachable": "check the address, the cable or switch, and the firewall between here and the camera",
     "unknown_host": "check the host name, or use the IP address",
+    "not_allowed": "correct the address, or let the administrator add its network to GTV_CAMERA_NETWORKS",
+    "redirected": "enter the address to which the camera's server sends its callers",
     "silent": "restart the camera, or close other clients: many cameras serve only a few at once",
     "not_rtsp": "another service answers at this port; check the port (554 is usual)",
     "server_error": "restart the camera; if it stays, look at the camera's own log",
@@ -47,11 +49,11 @@ async def probe(context: Context, url: str) -> ProbeResult:
     if _running.get(context, 0) >= AT_ONCE:
         raise Throttled(f"{AT_ONCE} probes are under way; try again in a few seconds", retry_after=int(LIMIT_S))
     _running[context] = _running.get(context, 0) + 1
-    started = time.monotonic()
+    started, allowed = time.monotonic(), context.settings.camera_networks
     try:
-        await urls.require_allowed(url, context.settings.camera_networks)
+        await urls.require_allowed(url, allowed)
         seconds = LIMIT_S - (time.monotonic() - started)
-        answer = await child.ask("functions.cameras.probe_child", url.encode(), seconds, str(OPEN_S))
+        answer = await child.ask("functions.cameras.probe_child", url.encode(), seconds, str(OPEN_S), ",".join(allowed))
     finally:
         _running[context] -= 1
     seconds = round(time.monotonic() - started, 3)

@@ -1,4 +1,4 @@
-"""The process that opens a stream for a probe: `python -m functions.cameras.probe_child SECONDS`.
+"""The process that opens a stream for a probe: `python -m functions.cameras.probe_child SECONDS NETWORKS`.
 
 The URL comes by stdin, where no list of processes shows it; one line of JSON goes out. The library may hang in here
 for as long as it likes: the parent ends the process.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -19,9 +20,9 @@ _CREDIBLE_FPS = 120.0
 _MEASURED_PACKETS = 12
 
 
-def probe(url: str, timeout_s: float) -> dict[str, Any]:
+def probe(url: str, timeout_s: float, networks: Sequence[str]) -> dict[str, Any]:
     """Facts of a stream whose first picture has arrived. Raises CameraUnavailable."""
-    container = rtsp.open_stream(url, timeout_s)
+    container = rtsp.open_stream(url, timeout_s, networks)
     try:
         facts = rtsp.stream_facts(container)
         try:
@@ -59,7 +60,7 @@ def _measured(times: list[float]) -> float | None:
 def main() -> None:
     url = sys.stdin.readline().strip()
     try:
-        answer = probe(url, float(sys.argv[1]))
+        answer = probe(url, float(sys.argv[1]), sys.argv[2].split(","))
     except CameraUnavailable as error:
         answer = {"reason": error.details["reason"]}
     sys.stdout.write(json.dumps(answer) + "\n")

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, cast, func, literal, select
+from sqlalchemy import ColumnElement, Integer, cast, delete, func, literal, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from functions.shared.tables import Detection, PassageObservation
+from functions.shared.contracts import now
+from functions.shared.tables import Detection, Lease, PassageObservation, StandingAlarm
 
 SAMPLE = 60
 """Passages whose plates are measured."""
@@ -74,3 +75,41 @@ async def plate_boxes(session: AsyncSession, camera_id: str, since: datetime) ->
         PassageObservation.detection_id.in_(newest), PassageObservation.plate.is_not(None)
     )
     return [box for box in await session.scalars(asked) if box]
+
+
+_ALARM = "camera-reading:"
+
+
+def name_of(camera_id: str) -> str:
+    """The name of the standing alarm of a camera's reading."""
+    return f"{_ALARM}{camera_id}"
+
+
+async def standing_of(session: AsyncSession, camera_id: str) -> StandingAlarm | None:
+    """For whoever changes it: kept from others until the commit."""
+    asked = select(StandingAlarm).where(StandingAlarm.name == name_of(camera_id)).with_for_update()
+    return (await session.scalars(asked)).one_or_none()
+
+
+async def standing(session: AsyncSession, camera_ids: Iterable[str] | None = None) -> dict[str, list[str]]:
+    """What stands, as codes, by camera; of all where none are named."""
+    asked = select(StandingAlarm).where(StandingAlarm.name.startswith(_ALARM, autoescape=True))
+    if camera_ids is not None:
+        asked = select(StandingAlarm).where(StandingAlarm.name.in_([name_of(one) for one in camera_ids]))
+    rows = await session.scalars(asked)
+    found = {row.name.removeprefix(_ALARM): list((row.details or {}).get("verdicts", [])) for row in rows}
+    return {camera_id: codes for camera_id, codes in found.items() if codes}
+
+
+async def forget_others(session: AsyncSession, camera_ids: Iterable[str]) -> None:
+    """Of cameras that are switched off or gone nothing stands."""
+    mine = StandingAlarm.name.startswith(_ALARM, autoescape=True)
+    kept = {name_of(camera_id) for camera_id in camera_ids}
+    gone = [name for name in await session.scalars(select(StandingAlarm.name).where(mine)) if name not in kept]
+    await session.execute(delete(StandingAlarm).where(StandingAlarm.name.in_(gone)))
+
+
+async def is_due(session: AsyncSession, lease: str) -> bool:
+    """Whether nobody holds a lease."""
+    row = await session.get(Lease, lease)
+    return row is None or row.until < now()

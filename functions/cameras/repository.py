@@ -90,6 +90,12 @@ async def used_group_ids(session: AsyncSession, prefix: str) -> set[str]:
     return {found for found in (*await session.scalars(own), *await session.scalars(kept)) if found is not None}
 
 
+async def groups_of_cameras(session: AsyncSession, group_ids: Iterable[str]) -> set[str]:
+    """Those of the ids that a camera has, also one that was deleted."""
+    found = select(Camera.group_id).where(Camera.group_id.in_(sorted(set(group_ids)))).distinct()
+    return {group_id for group_id in await session.scalars(found) if group_id is not None}
+
+
 async def existing_groups(session: AsyncSession, group_ids: Iterable[str], scope: Scope) -> set[str]:
     """Those of the ids that are groups of the scope. In a transaction they cannot be deleted until it ends."""
     wanted = Group.id.in_(sorted(set(group_ids)))

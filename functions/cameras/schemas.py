@@ -198,6 +198,11 @@ class StatusView(BaseModel):
         return cls.model_validate({**status.model_dump(mode="json"), **changed})
 
 
+class Fault(BaseModel):
+    code: str = Field(description="a short stable word, e.g. blurred, moved, few_plates")
+    mend: str = Field(description="what to do about it")
+
+
 class CameraView(BaseModel):
     id: str
     name: str
@@ -228,6 +233,11 @@ class CameraView(BaseModel):
     updated_at: datetime
     deleted_at: datetime | None = None
     status: StatusView | None = None
+    reading: list[Fault] | None = Field(
+        None,
+        description="what is wrong with what is read of it, against its own past, for two hours or more; "
+        "null where the status is",
+    )
 
 
 class CameraPage(BaseModel):

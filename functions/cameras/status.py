@@ -29,6 +29,14 @@ SIGHT_MENDS = {
     "moved": "turn the camera back, or accept what it shows now if that is right; then check its regions",
     "blurred": "clean the window and set the focus anew",
 }
+# What to do where less is read of a camera than was; the codes are those of `health`.
+READING_MENDS = {
+    "no_passages": "look at the camera's picture: it may look elsewhere, or the road is closed",
+    "few_passages": "look at the camera's picture and its regions: part of the road may be out of sight",
+    "few_plates": "look at what is not read: dirt, focus, shutter time, light; plates should be 20 px high or more",
+    "uncertain": "shorten the shutter time, add light, or come closer: plates are small, blurred or dark",
+    "small_plates": "zoom in or come closer: plates of less than 14 px are guessed rather than read",
+}
 # What to do about a state; beside what the probe knows of a stream, what can be wrong around it.
 STATUS_MENDS = {
     **MENDS,

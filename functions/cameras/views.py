@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from typing import Any
 
 from pydantic import BaseModel
+from sqlalchemy.ext.asyncio import AsyncSession
 
-from functions.cameras import feed, names, repository, status, urls
-from functions.cameras.schemas import CameraPage, CameraQuery, CameraView, StatusView
+from functions.cameras import feed, names, reading_rows, repository, status, urls
+from functions.cameras.schemas import CameraPage, CameraQuery, CameraView, Fault, StatusView
 from functions.shared.context import Context
 from functions.shared.contracts import FrameMeta
 from functions.shared.errors import BusUnavailable, GTVisionError, NotFound
@@ -46,8 +47,11 @@ async def list_cameras(context: Context, query: CameraQuery, scope: Scope) -> Ca
             if len(rows) < _SCAN:
                 break
             behind = rows[-1].id
+        wrong = await _wrong(session, [row.id for row, _ in kept[: query.limit]])
     more = names.encode_cursor(kept[query.limit - 1][0].id) if len(kept) > query.limit else None
-    return CameraPage(items=[view(context, row, how) for row, how in kept[: query.limit]], next_cursor=more)
+    return CameraPage(
+        items=[view(context, row, how, wrong.get(row.id, [])) for row, how in kept[: query.limit]], next_cursor=more
+    )
 
 
 def _asked_for(query: CameraQuery, row: Camera, how: StatusView) -> bool:
@@ -63,8 +67,17 @@ def _asked_for(query: CameraQuery, row: Camera, how: StatusView) -> bool:
     return any(part in text for text in (*map(names.folded, texts), *tags))
 
 
+async def _wrong(session: AsyncSession, camera_ids: Sequence[str]) -> dict[str, list[Fault]]:
+    """What stands of the reading of each of the cameras; of those left out nothing does."""
+    found = await reading_rows.standing(session, camera_ids)
+    mends = status.READING_MENDS
+    return {name: [Fault(code=code, mend=mends.get(code, "")) for code in codes] for name, codes in found.items()}
+
+
 async def with_status(context: Context, row: Camera) -> CameraView:
-    return view(context, row, await status.status_of(context, row))
+    async with context.db.read() as session:
+        wrong = await _wrong(session, [row.id])
+    return view(context, row, await status.status_of(context, row), wrong.get(row.id, []))
 
 
 async def snapshot(context: Context, row: Camera) -> tuple[FrameMeta, bytes]:
@@ -76,12 +89,14 @@ async def snapshot(context: Context, row: Camera) -> tuple[FrameMeta, bytes]:
     return found
 
 
-def view(context: Context, row: Camera, how: StatusView | None = None) -> CameraView:
+def view(
+    context: Context, row: Camera, how: StatusView | None = None, reading: list[Fault] | None = None
+) -> CameraView:
     url = address(context, row)
     credentials = None if url is None else urls.parse(url).has_credentials
-    fields = CameraView.model_fields.keys() - {"has_credentials", "status"}
+    fields = CameraView.model_fields.keys() - {"has_credentials", "status", "reading"}
     facts = {name: getattr(row, name) for name in fields}
-    return CameraView(**facts, has_credentials=credentials, status=how)
+    return CameraView(**facts, has_credentials=credentials, status=how, reading=reading)
 
 
 def address(context: Context, row: Camera) -> str | None:

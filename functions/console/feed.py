@@ -219,6 +219,7 @@ def camera_status(body: bytes) -> LiveCameraStatus:
         reason_code=status.reason_code, since=status.since, updated_at=status.updated_at,
         last_frame_at=status.last_frame_at, codec=status.codec, width=status.width, height=status.height,
         fps=status.fps, decode=status.decode, decode_reason=logs.redact(status.decode_reason),
+        reading=None if message.reading is None else list(message.reading),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import AwareDatetime, BaseModel, Field
 
-from functions.shared.contracts import CameraState, Candidate
+from functions.shared.contracts import CameraState, Candidate, ReadingFault
 
 
 class LiveDetection(BaseModel):
@@ -71,6 +71,9 @@ class LiveCameraStatus(BaseModel):
     fps: float | None
     decode: Literal["keyframes", "all"] | None
     decode_reason: str
+    reading: list[ReadingFault] | None = Field(
+        None, description="set where what is read of it is what changed: what is wrong with it now"
+    )
 
 
 class LiveCameraChange(BaseModel):

@@ -37,6 +37,13 @@ def kind_of(data: bytes) -> Kind:
     raise BrokenImage("that is neither a JPEG nor a PNG", field="frame")
 
 
+def measured(data: bytes) -> Kind:
+    """`kind_of`, and its size is one that is taken. Raises BrokenImage."""
+    kind = kind_of(data)
+    _check_size(kind)
+    return kind
+
+
 def _jpeg_size(data: bytes) -> tuple[int, int]:
     at = 2
     while at + 9 <= len(data) and data[at] == 0xFF:
@@ -64,8 +71,7 @@ def as_jpeg(data: bytes) -> tuple[bytes, int, int]:
     import cv2
     import numpy as np
 
-    kind = kind_of(data)
-    _check_size(kind)
+    kind = measured(data)
     if kind.format == "jpeg":
         _check_whole(data)
     # A JPEG goes on as it came: an eighth of its size is enough to know that it decodes, at 1/64 of the memory.

@@ -74,7 +74,9 @@ class ReadView(BaseModel):
     outcome: reads_service.Outcome = Field(
         description="recorded; repeated: it was here before; joined: one more frame of a passage that is here"
     )
-    picture_refused: bool = Field(description="a picture came that is none; the read was kept without it")
+    picture_refused: bool = Field(
+        description="a picture came that is none, or was more than a request may bring; the read was kept without it"
+    )
 
 
 class ReadsTaken(BaseModel):

@@ -43,6 +43,14 @@ async def camera_named(session: AsyncSession, scope: Scope, names: Sequence[str]
     return None
 
 
+async def is_of_others(session: AsyncSession, scope: Scope, names: Sequence[str]) -> bool:
+    """Whether one of the names is the id or an alias of a camera that the scope does not hold."""
+    aliased = select(CameraAlias.camera_id).where(CameraAlias.alias.in_(names))
+    ids = {*names, *await session.scalars(aliased)}
+    asked = select(Camera.id).where(Camera.id.in_(ids), Camera.deleted_at.is_(None), ~scope.cameras(Camera.id))
+    return (await session.scalars(asked.limit(1))).first() is not None
+
+
 async def received(session: AsyncSession, camera_id: str, external_id: str) -> str | None:
     """The detection that a read became, where it came before."""
     row = await session.get(ReceivedRead, (camera_id, external_id))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -53,7 +54,7 @@ async def take(context: Context, who: Principal, parsed: Parsed) -> list[Taken]:
         cameras = [await _camera(session, who, read) for read in parsed.reads]
         before = [await repository.received(session, camera.id, read.external_id)
                   for camera, read in zip(cameras, parsed.reads, strict=True)]  # fmt: skip
-    drawn = await asyncio.to_thread(_pictures, parsed.reads, before)
+    drawn = await draw([read if known is None else None for read, known in zip(parsed.reads, before, strict=True)])
     try:
         taken = await _record(context, parsed.reads, cameras, drawn)
     except IntegrityError:
@@ -66,8 +67,13 @@ async def take(context: Context, who: Principal, parsed: Parsed) -> list[Taken]:
     return taken
 
 
-def _pictures(reads: Sequence[Read], before: Sequence[str | None]) -> list[Pictures]:
-    return [pictures_of(read) if known is None else Pictures() for read, known in zip(reads, before, strict=True)]
+async def draw(reads: Sequence[Read | None]) -> list[Pictures]:
+    """Their pictures; a request that is over (cancelled) ends the work of the thread, which does not see it."""
+    stop = threading.Event()
+    try:
+        return await asyncio.to_thread(pictures_of, reads, stop)
+    finally:
+        stop.set()
 
 
 async def _camera(session: AsyncSession, who: Principal, read: Read) -> KnownCamera:
@@ -196,10 +202,17 @@ async def _let_out(context: Context) -> None:
 
 
 async def add_alias(context: Context, session: AsyncSession, who: Principal, alias: str, camera_id: str) -> CameraAlias:
-    """Raises InvalidInput (camera_id), Conflict (the alias is taken)."""
+    """Raises InvalidInput (camera_id), Conflict (the alias is taken, or would take the reads of a camera that somebody
+    who sees some groups only does not see: a sender's `AGENT:1000` goes before `1000`)."""
     camera = await repository.camera_named(session, who.scope, [camera_id])
     if camera is None or camera.id != camera_id:
         raise InvalidInput(f"camera_id: there is no camera {camera_id}", field="camera_id")
+    hidden = [alias[at + 1 :] for at, letter in enumerate(alias) if letter == ":"]
+    if hidden and not who.scope.everything and await repository.is_of_others(session, who.scope, hidden):
+        raise Conflict(
+            f"the alias {alias} would go before a name of a camera that is not in your groups; an account for all "
+            "groups can add it", field="alias",
+        )  # fmt: skip
     row = CameraAlias(alias=alias, camera_id=camera_id, created_at=now())
     session.add(row)
     try:

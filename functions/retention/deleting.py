@@ -28,6 +28,7 @@ from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import new_id, now
 from functions.shared.errors import Conflict, GTVisionError
+from functions.shared.leases import take_lease
 from functions.shared.tables import RetentionRun
 from functions.shared.tokens import Principal
 
@@ -72,7 +73,7 @@ class Run:
     async def renew(self) -> None:
         try:
             async with self.context.db.transaction() as session:
-                mine = await repository.take_lease(session, LEASE, self.holder, LEASE_LIFE)
+                mine = await take_lease(session, LEASE, self.holder, LEASE_LIFE)
         except IntegrityError:
             mine = False
         if not mine:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import and_, delete, func, literal, or_, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.retention.due import in_force
@@ -117,24 +116,6 @@ async def first_user_since(session: AsyncSession) -> datetime | None:
     """When the platform began, by its first user."""
     found: datetime | None = await session.scalar(select(func.min(User.created_at)))
     return found
-
-
-async def take_lease(session: AsyncSession, name: str, holder: str, life: timedelta) -> bool:
-    """Take or renew a lease, in a transaction of its own; False while another holds it."""
-    at = now()
-    mine = update(Lease).where(Lease.name == name, or_(Lease.holder == holder, Lease.until < at))
-    done = await session.execute(mine.values(holder=holder, until=at + life).returning(Lease.name))
-    if done.first() is not None:
-        return True
-    if await session.get(Lease, name) is not None:
-        return False
-    session.add(Lease(name=name, holder=holder, until=at + life))
-    try:
-        await session.flush()
-    except IntegrityError:
-        await session.rollback()
-        return False
-    return True
 
 
 async def give_lease_back(session: AsyncSession, name: str, holder: str) -> None:

@@ -84,6 +84,11 @@ class Settings(BaseSettings):
     fernet_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
         (), description="Fernet keys, comma separated: the first encrypts, all decrypt (default: made in data_dir)"
     )
+    camera_networks: Annotated[tuple[str, ...], NoDecode] = Field(
+        ("0.0.0.0/0", "::/0"),
+        description="networks, comma separated, in which cameras may be; this machine itself (127.0.0.0/8, ::1) only "
+        "where one of them names it",
+    )
 
     @classmethod
     def settings_customise_sources(
@@ -91,7 +96,7 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return named["init_settings"], named["env_settings"], _SecretFiles(settings_cls)
 
-    @field_validator("fernet_keys", mode="before")
+    @field_validator("fernet_keys", "camera_networks", mode="before")
     @classmethod
     def _split_keys(cls, value: object) -> object:
         if isinstance(value, str):
@@ -152,11 +157,6 @@ class FunctionSettings(Settings):
     )
     migrate_on_start: bool = Field(False, description="bring the database up to date at start (embedded mode does)")
     min_plate_confidence: float = Field(0.5, ge=0, le=1, description="a reading below is marked uncertain")
-    camera_networks: Annotated[tuple[str, ...], NoDecode] = Field(
-        ("0.0.0.0/0", "::/0"),
-        description="networks, comma separated, in which cameras may be; this machine itself (127.0.0.0/8, ::1) only "
-        "where one of them names it",
-    )
     webhook_allowed_networks: Annotated[tuple[str, ...], NoDecode] = Field(
         (), description="private networks, comma separated, that webhooks and hooks may reach, by http too"
     )
@@ -242,7 +242,7 @@ class FunctionSettings(Settings):
         return value
 
     @field_validator(
-        "camera_networks", "webhook_allowed_networks", "mask_plates_for", "oidc_default_groups", "trusted_proxies",
+        "webhook_allowed_networks", "mask_plates_for", "oidc_default_groups", "trusted_proxies",
         "cors_origins", mode="before",
     )  # fmt: skip
     @classmethod

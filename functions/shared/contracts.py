@@ -167,14 +167,26 @@ class CameraStatus(BaseModel):
     )
 
 
+class ReadingFault(BaseModel):
+    """What is wrong with what is read of a camera, against its own past, and what to do about it."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    code: str = Field(description="a short stable word, e.g. few_plates")
+    mend: str = ""
+
+
 class CameraStatusChanged(CameraMessage):
-    """A camera's state changed, or the reason for it: online, degraded, offline, ..."""
+    """A camera's state changed, or the reason for it: online, degraded, offline, ...; or what is read of it."""
 
     subject_root: ClassVar[str] = f"{PREFIX}.cameras.status"
     type: ClassVar[str] = "gtv.camera.status_changed.v1"
 
     previous: CameraState | None = None
     status: CameraStatus
+    reading: tuple[ReadingFault, ...] | None = Field(
+        None, description="set where what is read of it is what changed: what is wrong with it; empty: nothing any more"
+    )
 
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

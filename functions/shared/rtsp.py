@@ -9,41 +9,21 @@ from __future__ import annotations
 import errno
 import socket
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from functions.shared import rtsp_place
 from functions.shared.errors import CameraUnavailable
+from functions.shared.rtsp_reasons import REASONS, failure
 
+__all__ = ["REASONS", "StreamFacts", "check", "explain", "failure", "open_stream", "redacted", "stream_facts"]
 SCHEMES = ("rtsp", "rtsps")
 # A stream may name nothing but its own transport: without this a playlist or redirect could read local files.
 PROTOCOLS = "rtsp,rtsps,rtp,srtp,tcp,tls"
 # 8K and somewhat more. A few bytes can announce a picture whose decoding would take the memory of the whole machine.
 MAX_PIXELS = 40_000_000
-
-REASONS: dict[str, str] = {
-    "bad_url": "the address is not an rtsp:// or rtsps:// URL with a host",
-    "unauthorized": "the camera refused the user name or password (401)",
-    "forbidden": "the camera forbids this user the stream (403)",
-    "not_found": "the camera has no stream at this path (404)",
-    "refused": "nothing listens at the camera's address and port (connection refused)",
-    "unreachable": "the camera's address cannot be reached over the network",
-    "unknown_host": "the camera's host name has no address",
-    "silent": "the camera accepts the connection but does not answer",
-    "not_rtsp": "what answers at this address does not speak RTSP",
-    "server_error": "the camera answered with an error of its own",
-    "no_video": "the stream has no video, only sound or data",
-    "unsupported_codec": "the stream's video codec cannot be decoded",
-    "broken_stream": "the stream's data is broken",
-    "stalled": "the stream was open but stopped sending",
-    "ended": "the camera closed the stream",
-    "failed": "the stream could not be read",
-}
-
-
-def failure(code: str, extra: str = "") -> CameraUnavailable:
-    """The error of a reason code, in plain words; `extra` must carry no secret."""
-    return CameraUnavailable(REASONS[code] + (f": {extra}" if extra else ""), reason=code)
 
 
 def redacted(url: str) -> str:
@@ -68,27 +48,42 @@ class StreamFacts:
     fps: float | None
 
 
-def open_stream(url: str, timeout_s: float) -> Any:
+def open_stream(url: str, timeout_s: float, networks: Sequence[str]) -> Any:
     """Open an RTSP stream over TCP and return the PyAV container, whose first video stream can be decoded.
 
-    A later read that waits `timeout_s` raises (FFmpeg's first expiry only flushes its parser, the second one raises:
-    hence half of it is set). Opening has two phases of at most `timeout_s` each; a caller with a hard limit bounds it
-    itself. Raises CameraUnavailable with `details["reason"]`, one of REASONS.
+    Only at an address within `networks` (GTV_CAMERA_NETWORKS), and never at another one that its server names:
+    `rtsp_place`. A later read that waits `timeout_s` raises (FFmpeg's first expiry only flushes its parser, the second
+    one raises: hence half of it is set). Opening has phases of at most `timeout_s` each; a caller with a hard limit
+    bounds it itself. Raises CameraUnavailable with `details["reason"]`, one of REASONS.
     """
     check(url)
-    started = time.monotonic()
+    place = rtsp_place.reach(url, timeout_s, networks)
+    container = _open_place(place, timeout_s)
     try:
-        container = _open(url, timeout_s, video_only=True)
-    except CameraUnavailable:
-        raise
-    except Exception as error:
-        raise _explain_open(error, url, timeout_s, time.monotonic() - started) from None
-    try:
+        rtsp_place.require_peer(place)
         _bound(container)
     except CameraUnavailable:
         container.close()
         raise
     return container
+
+
+# Some servers answer 5XX while they still clear away what they were asked before: pauses between tries, s.
+_CLEARING_S = (0.1, 0.3, 0.6)
+
+
+def _open_place(place: rtsp_place.Place, timeout_s: float) -> Any:
+    for pause_s in (*(_CLEARING_S if place.described else ()), None):
+        started = time.monotonic()
+        try:
+            return _open(place.url, timeout_s, video_only=True)
+        except Exception as error:
+            if pause_s is None or explain(error).details["reason"] != "server_error":
+                waited_s = time.monotonic() - started
+                rtsp_place.require_no_redirect(place, timeout_s / 2)
+                raise _explain_open(error, place.url, timeout_s, waited_s) from None
+        time.sleep(pause_s)
+    raise failure("server_error")
 
 
 def _bound(container: Any) -> None:
@@ -179,8 +174,6 @@ def _explain_open(error: Exception, url: str, timeout_s: float, waited_s: float)
         return failure("silent" if _accepts(url) else "unreachable")
     if code == "broken_stream":
         return failure("silent" if waited_s > 0.9 * timeout_s else "not_rtsp")
-    if code == "unreachable" and not _resolves(url):
-        return failure("unknown_host")
     if code == "server_error" and _has_no_video(url, timeout_s):
         return failure("no_video")
     return found
@@ -214,14 +207,6 @@ def _address(url: str) -> tuple[str, int]:
 def _accepts(url: str) -> bool:
     try:
         socket.create_connection(_address(url), timeout=1.0).close()
-    except OSError:
-        return False
-    return True
-
-
-def _resolves(url: str) -> bool:
-    try:
-        socket.getaddrinfo(*_address(url), proto=socket.IPPROTO_TCP)
     except OSError:
         return False
     return True

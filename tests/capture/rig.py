@@ -100,7 +100,7 @@ class Rig:
     def pod(self, name: str = "pod-a", **settings: str) -> PodProcess:
         environ = {
             **QUICK, "GTV_NATS_URL": self.nats.url, "GTV_FERNET_KEYS": self.key, "GTV_DATA_DIR": str(self.folder),
-            "GTV_LOG_LEVEL": "DEBUG", **settings,
+            "GTV_LOG_LEVEL": "DEBUG", "GTV_CAMERA_NETWORKS": "0.0.0.0/0,127.0.0.0/8", **settings,
         }  # fmt: skip
         pod = PodProcess(name, environ, self.folder / f"{name}.log")
         self.pods.append(pod)

@@ -36,6 +36,7 @@ def start(folder: Path, **settings: str) -> tuple[int, dict[str, str]]:
         ({"GTV_WATCHDOG_S": "soon"}, "GTV_WATCHDOG_S"),
         ({"GTV_CAMERAS_PER_PROCESS": "500"}, "GTV_CAMERAS_PER_PROCESS"),
         ({"GTV_FERNET_KEYS": "short"}, "GTV_FERNET_KEYS"),
+        ({"GTV_CAMERA_NETWORKS": "10.0.0.0/99"}, "GTV_CAMERA_NETWORKS"),
     ],
 )
 def test_a_wrong_setting_is_named(tmp_path: Path, settings: dict[str, str], named: str) -> None:

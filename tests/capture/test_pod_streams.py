@@ -21,6 +21,7 @@ from functions.shared.contracts import CameraState, CameraStatus
 from tests.capture.rig import Rig, until
 from tests.support.ports import free_port
 from tests.support.rtsp import refused_url, silent_listener
+from tests.support.rtsp_scripted import ScriptedRtsp, redirect
 
 
 @contextmanager
@@ -152,6 +153,20 @@ async def test_each_kind_of_bad_camera_says_what_is_wrong(rig: Rig, cameras: Rts
         await rig.reaches("good", "online")
     told = {event.camera_id: event.status.reason_code for event in rig.events if event.status.state == "offline"}
     assert set(told.values()) >= set(urls)
+
+
+async def test_what_a_camera_may_not_be_is_told_by_capture_too(rig: Rig, cameras: RtspServer) -> None:
+    """The register was asked when the camera was entered; since then its name may have moved, or the setting."""
+    with ScriptedRtsp(lambda _: redirect(cameras.urls["a"])) as sends_on:
+        await rig.put("near", cameras.urls["a"])
+        await rig.put("sends-on", sends_on.url)
+        strict = rig.pod(GTV_CAMERA_NETWORKS="10.0.0.0/8")
+        assert "GTV_CAMERA_NETWORKS" in (await rig.reaches("near", "offline", code="not_allowed")).reason
+        await asyncio.to_thread(strict.stop)
+        rig.pod("pod-b")
+        await rig.reaches("sends-on", "offline", code="redirected")
+        await rig.reaches("near", "online")
+    assert not rig.frames["sends-on"]
 
 
 async def test_a_camera_that_nobody_can_decrypt_says_so_and_harms_no_other(rig: Rig, cameras: RtspServer) -> None:

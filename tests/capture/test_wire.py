@@ -9,7 +9,7 @@ REPORT = Report("a", 3, "h264", 1, 2, 25.0, 4, 5.0, "all", "why", 1.0, {"still":
 @pytest.mark.parametrize(
     "message",
     [
-        Read("a", 1, "rtsp://u:p@h/x", 5.0, TUNING, None),
+        Read("a", 1, "rtsp://u:p@h/x", 5.0, TUNING, None, networks=("10.0.0.0/8",)),
         Tune("a", TUNING),
         Leave("a"),
         Stop(),

@@ -27,6 +27,7 @@ from lxml import etree
 SOAP = "http://www.w3.org/2003/05/soap-envelope"
 DEVICE = "http://www.onvif.org/ver10/device/wsdl"
 MEDIA = "http://www.onvif.org/ver10/media/wsdl"
+MEDIA2 = "http://www.onvif.org/ver20/media/wsdl"
 SCHEMA = "http://www.onvif.org/ver10/schema"
 WSSE = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-secext-1.0.xsd"
 WSU = "http://docs.oasis-open.org/wss/2004/01/oasis-200401-wss-wssecurity-utility-1.0.xsd"
@@ -48,6 +49,8 @@ class OnvifDevice:
     xaddr_host: str | None = None
     stream: str = "rtsp://{host}:554/Streaming/Channels/10{number}"
     old: bool = False  # has no GetServices, as devices before ONVIF 2.1
+    media2: bool = False  # has Media2 as well, which tells of a third profile, of H.265
+    media1: bool = True  # where not, Media1 knows no profile
     answers: dict[str, Any] = field(default_factory=dict)
     requests: list[str] = field(default_factory=list)
     refusals: list[str] = field(default_factory=list)
@@ -94,6 +97,7 @@ class OnvifDevice:
         root = etree.fromstring(body, etree.XMLParser(resolve_entities=False, no_network=True))
         request = root.find(f"{{{SOAP}}}Body")[0]
         name = etree.QName(request).localname
+        name += "2" if etree.QName(request).namespace == MEDIA2 else ""
         self.requests.append(name)
         if name in self.answers:
             given = self.answers[name]
@@ -158,7 +162,8 @@ class OnvifDevice:
         services = "".join(
             f"<tds:Service><tds:Namespace>{namespace}</tds:Namespace><tds:XAddr>{xaddr}</tds:XAddr>"
             "<tds:Version><tt:Major>2</tt:Major><tt:Minor>60</tt:Minor></tds:Version></tds:Service>"
-            for namespace, xaddr in ((DEVICE, self.xaddr), (MEDIA, media))
+            for namespace, xaddr in ((DEVICE, self.xaddr), (MEDIA, media), (MEDIA2, media.replace("media", "media2")))
+            if namespace != MEDIA2 or self.media2
         )
         return f"<tds:GetServicesResponse>{services}</tds:GetServicesResponse>"
 
@@ -182,6 +187,7 @@ class OnvifDevice:
             "<tt:Port>0</tt:Port><tt:TTL>1</tt:TTL><tt:AutoStart>false</tt:AutoStart></tt:Multicast>"
             "<tt:SessionTimeout>PT60S</tt:SessionTimeout></tt:VideoEncoderConfiguration></trt:Profiles>"
             for number, name, width, height in ((1, "mainStream", 1920, 1080), (2, "subStream", 640, 360))
+            if self.media1
         )
         return f"<trt:GetProfilesResponse>{profiles}</trt:GetProfilesResponse>"
 
@@ -196,6 +202,40 @@ class OnvifDevice:
             raise LookupError
         return self._media_uri("GetSnapshotUriResponse", f"http://{self.xaddr_host or self.host}/picture?channel=1")
 
+    def _GetProfiles2(self, request: Any) -> str:
+        # Without a type the answer has no configurations in it.
+        wanted = request.findtext(f"{{{MEDIA2}}}Type") in ("VideoEncoder", "All")
+        profiles = "".join(
+            f'<tr2:Profiles token="profile_{number}" fixed="true"><tr2:Name>{name}</tr2:Name>'
+            + (
+                f'<tr2:Configurations><tr2:VideoEncoder token="v{number}" GovLength="50" Profile="Main">'
+                f"<tt:Name>v</tt:Name><tt:UseCount>1</tt:UseCount><tt:Encoding>{codec}</tt:Encoding><tt:Resolution>"
+                f"<tt:Width>{width}</tt:Width><tt:Height>{height}</tt:Height></tt:Resolution>"
+                '<tt:RateControl ConstantBitRate="false"><tt:FrameRateLimit>20.0</tt:FrameRateLimit>'
+                "<tt:BitrateLimit>4096</tt:BitrateLimit></tt:RateControl><tt:Quality>4</tt:Quality>"
+                "</tr2:VideoEncoder></tr2:Configurations>"
+                if wanted
+                else ""
+            )
+            + "</tr2:Profiles>"
+            for number, name, codec, width, height in (
+                (1, "mainStream", "H264", 1920, 1080), (3, "thirdStream", "H265", 3840, 2160),
+            )
+        )  # fmt: skip
+        return f"<tr2:GetProfilesResponse>{profiles}</tr2:GetProfilesResponse>"
+
+    def _GetStreamUri2(self, request: Any) -> str:
+        if request.findtext(f"{{{MEDIA2}}}Protocol") != "RTSP":
+            raise LookupError
+        number = request.findtext(f"{{{MEDIA2}}}ProfileToken")[-1]
+        uri = self.stream.format(host=self.xaddr_host or self.host, number=number, password=self.password)
+        return f"<tr2:GetStreamUriResponse><tr2:Uri>{escape(uri)}</tr2:Uri></tr2:GetStreamUriResponse>"
+
+    def _GetSnapshotUri2(self, request: Any) -> str:
+        number = request.findtext(f"{{{MEDIA2}}}ProfileToken")[-1]
+        uri = f"http://{self.xaddr_host or self.host}/picture?channel={number}"
+        return f"<tr2:GetSnapshotUriResponse><tr2:Uri>{uri}</tr2:Uri></tr2:GetSnapshotUriResponse>"
+
     @staticmethod
     def _media_uri(name: str, uri: str) -> str:
         return (
@@ -208,7 +248,7 @@ class OnvifDevice:
 def envelope(body: str) -> bytes:
     return (
         f'<?xml version="1.0" encoding="UTF-8"?><env:Envelope xmlns:env="{SOAP}" xmlns:tds="{DEVICE}" '
-        f'xmlns:trt="{MEDIA}" xmlns:tt="{SCHEMA}" xmlns:ter="http://www.onvif.org/ver10/error">'
+        f'xmlns:trt="{MEDIA}" xmlns:tr2="{MEDIA2}" xmlns:tt="{SCHEMA}" xmlns:ter="http://www.onvif.org/ver10/error">'
         f"<env:Body>{body}</env:Body></env:Envelope>"
     ).encode()
 

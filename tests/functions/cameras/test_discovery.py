@@ -12,7 +12,8 @@ import ifaddr
 import pytest
 from sqlalchemy import select
 
-from functions.cameras import discovery, discovery_child, urls
+from functions.cameras import discovery, discovery_child
+from functions.shared import camera_networks
 from functions.shared.errors import InvalidInput
 from functions.shared.tables import AuditRow
 from tests.functions.cameras.conftest import Register, serve_cameras, settings_of
@@ -116,7 +117,7 @@ async def test_one_search_at_a_time(register: Register) -> None:
     ],
 )
 def test_ranges_are_taken_apart(ranges: list[str], count: int) -> None:
-    found = discovery.expand(ranges, urls.networks(["10.0.0.0/8", "fd00::/8"]))
+    found = discovery.expand(ranges, camera_networks.networks(["10.0.0.0/8", "fd00::/8"]))
     assert len(found) == len(set(found)) == count
 
 
@@ -139,14 +140,14 @@ def test_ranges_are_taken_apart(ranges: list[str], count: int) -> None:
 )
 def test_a_range_that_may_not_be_asked_is_named(text: str, reason: str) -> None:
     with pytest.raises(InvalidInput, match=reason) as caught:
-        discovery.expand([text], urls.networks(["0.0.0.0/0", "::/0"]))
+        discovery.expand([text], camera_networks.networks(["0.0.0.0/0", "::/0"]))
     assert caught.value.details["field"] == "ranges"
 
 
 def test_strangers_are_asked_where_the_settings_name_them() -> None:
-    assert len(discovery.expand(["8.8.8.0/30"], urls.networks(["8.8.8.0/24"]))) == 4
+    assert len(discovery.expand(["8.8.8.0/30"], camera_networks.networks(["8.8.8.0/24"]))) == 4
     with pytest.raises(InvalidInput, match="outside the networks"):
-        discovery.expand(["10.0.0.1"], urls.networks(["8.8.8.0/24"]))
+        discovery.expand(["10.0.0.1"], camera_networks.networks(["8.8.8.0/24"]))
 
 
 def test_an_answer_that_attacks_is_none() -> None:

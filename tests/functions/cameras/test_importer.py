@@ -291,6 +291,23 @@ async def test_groups_are_made_when_asked_for(register: Register, dry_run: str) 
     assert await groups(register) == {"norte": (["br_old"], 1 if made else 0), **made}
 
 
+@pytest.mark.parametrize("dry_run", ["true", "false"])
+async def test_the_id_of_a_deleted_group_is_not_given_again(register: Register, dry_run: str) -> None:
+    """Deleted cameras keep their group: what they saw would pass to the people of the new one."""
+    client = register.client
+    await client.post("/api/groups", json={"name": "Sul", "id": "sul"})
+    body = {"name": "Velha", "rtsp_url": "rtsp://10.0.0.77/a", "group_id": "sul"}
+    assert (await client.post("/api/cameras", json=body)).status_code == 201
+    for path in ("/api/cameras/velha", "/api/groups/sul"):
+        assert (await client.delete(path)).status_code == 204
+    text = "name,rtsp_url,group_id\nUm,rtsp://10.0.0.1/a,sul\nDois,rtsp://10.0.0.2/a,leste\n"
+    report = (await send(register, text, mode="valid", create_groups="true", dry_run=dry_run)).json()
+    assert [(fault["line"], fault["field"]) for fault in report["errors"]] == [(2, "group_id")]
+    assert "deleted" in report["errors"][0]["reason"]
+    assert ([row["line"] for row in report["cameras"]], report["groups"]) == ([3], ["leste"])
+    assert "sul" not in await groups(register)
+
+
 async def test_a_file_that_is_refused_makes_no_group(register: Register) -> None:
     refused = await send(register, GROUPED, create_groups="true")
     assert refused.status_code == 422

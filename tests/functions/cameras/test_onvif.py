@@ -15,7 +15,7 @@ import pytest
 from functions.cameras import onvif, onvif_child
 from tests.functions.cameras.conftest import Register, serve_cameras, settings_of
 from tests.support.nats import NatsServer
-from tests.support.onvif import OnvifDevice, envelope
+from tests.support.onvif import NOT_AUTHORIZED, OnvifDevice, envelope, fault
 from tests.support.ports import free_port
 
 MARK = "S3CRET-MARK"
@@ -82,6 +82,56 @@ async def test_a_device_without_get_services_is_asked_by_its_capabilities() -> N
         found = await answer_of(device)
     assert "GetCapabilities" in device.requests
     assert len(found["profiles"]) == 2
+
+
+async def test_a_device_tells_of_its_h265_streams_by_media2(register: Register) -> None:
+    """Its clock is wrong too: the digests of these requests are made by the device's time as well."""
+    with OnvifDevice(media2=True, clock_offset_s=-7200, xaddr_host="192.0.2.7", password=MARK) as device:
+        answer = await ask(register, device)
+    assert answer.status_code == 200, answer.text
+    assert device.refusals == []
+    profiles = answer.json()["profiles"]
+    # What both services tell of is there once.
+    assert [(one["token"], one["codec"]) for one in profiles] == [
+        ("profile_1", "h264"), ("profile_2", "h264"), ("profile_3", "h265"),
+    ]  # fmt: skip
+    third = profiles[2]
+    assert (third["name"], third["width"], third["height"], third["fps"]) == ("thirdStream", 3840, 2160, 20)
+    assert third["stream_url"] == "rtsp://127.0.0.1:554/Streaming/Channels/103"
+    assert third["snapshot_url"] == "http://127.0.0.1/picture?channel=3"
+    assert MARK not in answer.text
+
+
+async def test_one_of_the_two_media_services_is_enough() -> None:
+    with OnvifDevice(media2=True, media1=False) as device:
+        assert [one["codec"] for one in (await answer_of(device))["profiles"]] == ["h264", "h265"]
+    refuses: Any = (500, {}, fault("env:Receiver", "ter:ActionNotSupported", "no"))
+    with OnvifDevice(media2=True, answers={"GetProfiles": refuses}) as device:
+        assert [one["token"] for one in (await answer_of(device))["profiles"]] == ["profile_1", "profile_3"]
+    for answer in (
+        refuses,
+        (302, {"Location": "http://169.254.169.254/"}, b""),
+        BOMB,
+        FILE,
+        b"<x/>",
+        b"",
+        (401, {}, b""),
+    ):
+        with OnvifDevice(media2=True, answers={"GetProfiles2": answer}) as device:
+            assert [one["token"] for one in (await answer_of(device))["profiles"]] == ["profile_1", "profile_2"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason"),
+    [
+        ((302, {"Location": "http://169.254.169.254/latest"}, b""), "redirects"), (BOMB, "broken"), (FILE, "broken"),
+        (envelope("<x>" + "a" * (onvif_child.MAX_ANSWER + 1) + "</x>"), "broken"), (b"<x/>", "broken"),
+        ((500, {}, b""), "server_error"), ((400, {}, fault("env:Sender", NOT_AUTHORIZED, "no")), "unauthorized"),
+    ],
+)  # fmt: skip
+async def test_media2_is_asked_as_strictly(answer: Any, reason: str) -> None:
+    with OnvifDevice(media2=True, media1=False, answers={"GetProfiles2": answer}) as device:
+        assert await answer_of(device) == reason
 
 
 async def test_a_wrong_password_is_named_and_the_clock_is_not_blamed() -> None:

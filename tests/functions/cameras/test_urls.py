@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from functions.cameras import urls
+from functions.shared import camera_networks
 from functions.shared.errors import InvalidInput, Misconfigured
 
 EVERYWHERE = ("0.0.0.0/0", "::/0")
@@ -118,9 +119,9 @@ async def test_a_silent_name_server_takes_no_thread_from_others(monkeypatch: pyt
         answer.wait(20)
         return []
 
-    monkeypatch.setattr(urls, "RESOLVE_S", 2.0)
-    monkeypatch.setattr("functions.cameras.urls.socket.getaddrinfo", silent)
-    waiting = [asyncio.create_task(urls.resolve(f"cam{number}.example")) for number in range(40)]
+    monkeypatch.setattr(camera_networks, "RESOLVE_S", 2.0)
+    monkeypatch.setattr("functions.shared.camera_networks.socket.getaddrinfo", silent)
+    waiting = [asyncio.create_task(camera_networks.resolve(f"cam{number}.example")) for number in range(40)]
     try:
         assert await asyncio.wait_for(asyncio.to_thread(asked.acquire, timeout=5), 10)
         assert await asyncio.wait_for(asyncio.gather(*(asyncio.to_thread(int, "7") for _ in range(40))), 10) == [7] * 40

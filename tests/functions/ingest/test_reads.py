@@ -251,6 +251,31 @@ async def test_scope_holds(served: Served) -> None:
     assert (await served.client.post("/api/ingest/aliases", json={}, headers=ana)).status_code == 403
 
 
+async def test_nobody_takes_the_reads_of_a_camera_that_they_do_not_see(served: Served) -> None:
+    """`AGENT7:1000` goes before `1000`: to give it to a camera of one's own is to take what others' camera reads."""
+    async with served.context.db.transaction() as session:
+        bea = User(id=new_id(), username="bea", password_hash="-", role=Role.OPERATOR.value, created_at=now())
+        bea.all_groups = False
+        session.add(bea)
+        await session.flush()
+        session.add(UserGroup(user_id=bea.id, group_id="br"))
+    headers = {"Authorization": f"Bearer {await sign_in(served.context, bea)}"}
+
+    async def add(name: str) -> httpx.Response:
+        body = {"alias": name, "camera_id": "gate"}
+        return await served.client.post("/api/ingest/aliases", json=body, headers=headers)
+
+    assert (await alias(served, "1000", "lane")).status_code == 201
+    for name in ("AGENT7:1000", "AGENT:7:1000", ":1000", "AGENT7:lane"):
+        refused = await add(name)
+        assert (refused.status_code, refused.json()["error"]["details"]["field"]) == (409, "alias"), refused.text
+    await alias(served, "2000", "gate")
+    for name in ("AGENT7:2000", "AGENT7:gate", "AGENT7:3000", "AGENT7"):
+        assert (await add(name)).status_code == 201
+    # Who is for all groups says what goes where.
+    assert (await alias(served, "AGENT7:1000", "gate")).status_code == 201
+
+
 async def test_aliases_are_kept(served: Served) -> None:
     made = await alias(served, " cam/7 ", "gate")
     assert (made.status_code, made.json()["alias"]) == (201, "cam/7")

@@ -14,6 +14,8 @@ from functions.shared import rtsp
 from functions.shared.errors import CameraUnavailable
 from tests.support.rtsp import make_clip, refused_url, silent_listener, start_rtsp
 
+LOOPBACK = ("127.0.0.0/8",)
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspServer]:
@@ -30,7 +32,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RtspServer]:
 
 @pytest.mark.parametrize(("name", "facts"), [("h264", ("h264", 640, 360, 25.0)), ("hevc", ("hevc", 320, 180, 10.0))])
 def test_facts_of_a_stream(server: RtspServer, name: str, facts: tuple[object, ...]) -> None:
-    container = rtsp.open_stream(server.urls[name], 5.0)
+    container = rtsp.open_stream(server.urls[name], 5.0, LOOPBACK)
     try:
         found = rtsp.stream_facts(container)
         assert (found.codec, found.width, found.height, found.fps) == facts
@@ -45,10 +47,10 @@ def test_a_picture_too_large_is_refused_and_one_that_grows_is_not_decoded(
     """The clip has 640 x 360 pixels; what it announces is believed at first, what the decoder meets counts."""
     monkeypatch.setattr(rtsp, "MAX_PIXELS", 640 * 360 - 1)
     with pytest.raises(CameraUnavailable, match="640 x 360 pixels are too many"):
-        rtsp.open_stream(server.urls["h264"], 5.0)
+        rtsp.open_stream(server.urls["h264"], 5.0, LOOPBACK)
     with monkeypatch.context() as lying:
         lying.setattr(rtsp, "stream_facts", lambda _: rtsp.StreamFacts("h264", 16, 16, 25.0))
-        container = rtsp.open_stream(server.urls["h264"], 5.0)
+        container = rtsp.open_stream(server.urls["h264"], 5.0, LOOPBACK)
     try:
         packet = next(packet for packet in container.demux(container.streams.video[0]))
         with pytest.raises(av.error.FFmpegError):
@@ -58,12 +60,12 @@ def test_a_picture_too_large_is_refused_and_one_that_grows_is_not_decoded(
 
 
 def test_a_password_opens_a_locked_stream(server: RtspServer) -> None:
-    rtsp.open_stream(server.login_url("locked"), 5.0).close()
+    rtsp.open_stream(server.login_url("locked"), 5.0, LOOPBACK).close()
 
 
 def reason_of(url: str, timeout_s: float = 5.0) -> str:
     with pytest.raises(CameraUnavailable) as caught:
-        rtsp.open_stream(url, timeout_s)
+        rtsp.open_stream(url, timeout_s, LOOPBACK)
     assert "S3CRET-MARK" not in "".join(traceback.format_exception(caught.value)) + str(caught.value.details)
     return str(caught.value.details["reason"])
 
@@ -89,7 +91,7 @@ def test_only_rtsp_with_a_host_is_tried(url: str) -> None:
 
 
 def test_a_stall_while_reading_is_told(server: RtspServer) -> None:
-    container = rtsp.open_stream(server.urls["h264"], 1.0)
+    container = rtsp.open_stream(server.urls["h264"], 1.0, LOOPBACK)
     server.pause()
     try:
         with pytest.raises(av.error.FFmpegError) as caught:

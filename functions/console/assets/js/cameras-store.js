@@ -25,7 +25,9 @@ class Cameras extends Register {
       this.loadSoon();
       return;
     }
-    camera.status = { ...camera.status, ...change };
+    const { reading, ...status } = change;
+    camera.status = { ...camera.status, ...status };
+    if (reading) camera.reading = reading;
     this.changed();
   }
 

@@ -13,7 +13,7 @@ import { openHealth } from "./camera-health.js";
 import { exportCameras, openFind } from "./camera-find.js";
 import { openImport } from "./camera-import.js";
 import { showPicture } from "./card.js";
-import { mendOf, reasonOf, stateBadge } from "./state.js";
+import { mendOf, readingFaults, reasonOf, stateBadge } from "./state.js";
 
 const STATES = ["online", "degraded", "offline", "provisioning", "disabled", "unknown"];
 const RANK = { offline: 0, unknown: 1, degraded: 2, provisioning: 3, online: 4, disabled: 5 };
@@ -137,13 +137,13 @@ function cameraRow(id) {
     camera = next;
     const { published, dropped, last_frame_at, updated_at, ...lasting } = camera.status ?? {};
     const group = camera.group_id && groups.name(camera.group_id);
-    const text = JSON.stringify([camera.name, camera.location, group, camera.tags, camera.enabled, camera.revision, lasting]);
+    const text = JSON.stringify([camera.name, camera.location, group, camera.tags, camera.enabled, camera.revision, camera.reading, lasting]);
     if (text !== drawn) {
       drawn = text;
       fill(name, h("strong", {}, camera.name), h("code", {}, id), camera.location && h("span", { class: "muted" }, camera.location),
         group && h("span", { class: "muted" }, t("camera.group", { name: group })),
         camera.tags && h("span", { class: "tags" }, camera.tags.map((tag) => h("span", { class: "tag" }, tag))));
-      fill(state, stateBadge(stateOf(camera)), h("span", { class: "why" }, reasonOf(camera)), h("span", { class: "mend muted" }, mendOf(camera)), age,
+      fill(state, stateBadge(stateOf(camera)), h("span", { class: "why" }, reasonOf(camera)), h("span", { class: "mend muted" }, mendOf(camera)), readingFaults(camera), age,
         h("button", { type: "button", class: "link", "aria-label": `${t("health")}: ${camera.name}`, on: { click: () => openHealth(camera) } }, t("health")));
       fill(video, videoWords(camera.status));
       fill(reading, readingWords(camera));

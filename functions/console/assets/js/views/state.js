@@ -18,3 +18,10 @@ export function mendOf(camera) {
   const { mend, reason_code: code } = camera.status ?? {};
   return code ? maybe(`mend.${code}`, mend) : "";
 }
+
+/** What is wrong with what is read of it, and what to do: beside its state, since it may be online all the same. */
+export function readingFaults(camera) {
+  return (camera.reading ?? []).flatMap(({ code, mend }) => [
+    h("span", { class: "why" }, maybe(`fault.${code}`, code)), h("span", { class: "mend muted" }, maybe(`remedy.${code}`, mend)),
+  ]);
+}
