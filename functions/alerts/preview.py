@@ -26,7 +26,7 @@ from functions.shared import audit, masking
 from functions.shared.audit import Act
 from functions.shared.context import Context
 from functions.shared.contracts import now
-from functions.shared.errors import Conflict, Forbidden, InvalidInput
+from functions.shared.errors import Conflict, Forbidden, InvalidInput, NotFound
 from functions.shared.plates import twins
 from functions.shared.tables import CLONED_LIST, Hotlist
 from functions.shared.tokens import Principal
@@ -70,8 +70,8 @@ class _Search:
 
 
 async def preview_rule(context: Context, who: Principal, given: RulePreview) -> PreviewAnswer:
-    """What a rule that is not saved yet would have been told of. Raises InvalidInput, NotFound and Conflict (the list
-    whose entries it takes), Forbidden (patterns, for roles that see plates masked)."""
+    """What a rule that is not saved yet would have been told of. Raises InvalidInput (also for a list whose
+    entries it cannot have), Forbidden (patterns, for roles that see plates masked)."""
     if given.group_ids is None and not who.scope.everything:
         raise InvalidInput("group_ids: name groups of yours; null means every camera", field="group_ids")
     priority = PRIORITIES[given.priority] if isinstance(given.priority, str) else given.priority
@@ -90,7 +90,11 @@ async def preview_rule(context: Context, who: Principal, given: RulePreview) -> 
     ]
     if given.hotlist_id is not None:
         async with context.db.read() as session:
-            stored += await _patterns(context, who, session, await _open_list(session, who, given.hotlist_id))
+            try:
+                row = await _open_list(session, who, given.hotlist_id)
+            except (NotFound, Conflict) as error:
+                raise InvalidInput(f"hotlist_id: {error.message}", field="hotlist_id") from None
+            stored += await _patterns(context, who, session, row)
     how = PreviewQuery(days=given.days, limit=given.limit)
     return await _preview(context, who, rule, [entry_of(rule, item) for item in stored], how, given.hotlist_id)
 

@@ -140,11 +140,13 @@ async def test_of_a_list_whose_rule_is_being_changed(served: Served) -> None:
     assert (await asked(served, hotlist_id=made["id"]))["count"] == 3
     assert (await asked(served, hotlist_id=made["id"], directions=["away"]))["count"] == 1
     assert (await asked(served, hotlist_id=made["id"], entries=[{"pattern": "XBC1D23"}]))["count"] == 4
-    for body, status in (({}, 422), ({"hotlist_id": "0" * 32}, 404), ({"hotlist_id": "cloned"}, 409)):
-        assert (await served.client.post(URL, json=body)).status_code == status
+    assert (await served.client.post(URL, json={})).status_code == 422
+    for name in ("0" * 32, "cloned"):
+        refused = await served.client.post(URL, json={"hotlist_id": name})
+        assert (refused.status_code, refused.json()["error"]["details"]["field"]) == (422, "hotlist_id")
     headers = await sign_in(served, "south", "operator", ("south",))
     other = {"hotlist_id": made["id"], "group_ids": ["south"]}
-    assert (await served.client.post(URL, json=other, headers=headers)).status_code == 404
+    assert (await served.client.post(URL, json=other, headers=headers)).status_code == 422
 
 
 async def test_it_says_when_it_did_not_look_at_all(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
