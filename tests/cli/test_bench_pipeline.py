@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 import cv2
 import numpy as np
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from cli.bench import pipeline as bench
@@ -17,7 +20,8 @@ from cli.bench.app import app
 from cli.bench.pipeline import frames as pictures
 from cli.bench.pipeline.bare import Bare, Cost
 from cli.bench.pipeline.platform import Ear, Round
-from cli.bench.pipeline.report import Facts, make_report
+from cli.bench.pipeline.report import Facts, compared, make_report
+from cli.bench.pipeline.show import show
 from cli.stack.parts import nats_binary
 from cli.triton_server import supported
 from functions.shared.errors import InvalidInput, Misconfigured, NotFound
@@ -75,6 +79,26 @@ async def test_a_small_run_counts_every_frame_and_adds_up(models: Path, folder: 
     assert report.pictures_by_model["vehicle_detector"] >= 4
     for spread in (report.ratio, report.ratio_reader, report.ratio_cpu):
         assert 0 < spread.least <= spread.median <= spread.most
+
+
+@pytest.mark.e2e
+@pytest.mark.timeout(600)
+async def test_two_repositories_take_turns_in_one_run(models: Path, folder: Path, tmp_path: Path) -> None:
+    """The second is a copy whose detectors look at smaller pictures."""
+    other = tmp_path / "small"
+    shutil.copytree(models, other)
+    (other / "alpr" / "1" / "sizes.json").write_text('{"long_side": 320, "sides": [192, 256, 320]}')
+    report = await bench.measure(bench.Plan(folder, "embedded", 2, 8, models, against=other))
+    found = report.against
+    assert found is not None
+    assert (report.repository, found.report.repository) == (str(models), str(other))
+    assert report.every_frame_once
+    assert found.report.every_frame_once
+    assert report.passages == report.stored == (4, 4)
+    assert found.report.rounds == report.rounds == 2
+    # A quarter of the pixels: less than the whole CPU, however the machine is loaded.
+    assert found.cpu_models.median < 0.9
+    assert found.cpu.least > 0
 
 
 class TestFrames:
@@ -151,6 +175,41 @@ def test_ratios_are_taken_within_a_round() -> None:
     assert (report.cpu_ms_models, report.cpu_ms_reader, report.cpu_ms_by_model) == (80.0, 90.0, {"m": 50.0})
     assert (report.steps_ms, report.cpu_ms_settling) == ({"record": 5.0}, 20.0)
     assert report.every_frame_once
+
+
+def test_repositories_are_compared_round_by_round() -> None:
+    facts = Facts("embedded", "first", "fp32 384x640", 2, 0.0, {"m": 10}, {"m": 4}, {"m": 0.5})
+    other = replace(facts, repository="second", variant="int8 384x640")
+    ours = [
+        (rounds_of(wall_s=2.0), Cost(1.0, 0.8), Cost(1.5, 0.9)),
+        (rounds_of(wall_s=4.0), Cost(2.0, 0.8), Cost(3, 1)),
+    ]
+    quick = {"plates": ("ABC1234", "XYZ9K87"), "cpu_s": {"nats": 0.1, "functions": 0.4}}
+    theirs = [(rounds_of(wall_s=1.0, **quick), Cost(0.5, 0.4), Cost(0.75, 0.45)),
+              (rounds_of(wall_s=4.0, **quick), Cost(1.0, 0.2), Cost(1.5, 0.5))]  # fmt: skip
+    report = compared(make_report(ours, facts), make_report(theirs, other), ours, theirs)
+    found = report.against
+    assert found is not None
+    assert (found.speed.least, found.speed.median, found.speed.most) == (1.0, 1.5, 2.0)
+    assert (found.speed_models.median, found.speed_reader.median) == (2.0, 2.0)
+    assert (found.cpu.median, found.cpu_models.least, found.cpu_models.most, found.cpu_reader.median) == (
+        0.5, 0.25, 0.5, 0.5)  # fmt: skip
+    assert (found.plates_only_first, found.plates_only_second) == ((), ("XYZ9K87",))
+    console = Console(record=True, width=160)
+    show(report, console)
+    said = console.export_text()
+    assert "int8 384x640 (second) over fp32 384x640 (first)" in said
+    assert "by the second alone: XYZ9K87" in said
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [(["--against", "no/such"], "--against: there is no folder no/such"),
+     (["--against", ".", "--database-url", "postgresql://x/y"], "cannot share a database")],
+)  # fmt: skip
+def test_a_second_repository_that_cannot_be_compared_is_named(arguments: list[str], says: str) -> None:
+    done = CliRunner().invoke(app, ["pipeline", *arguments])
+    assert says in str(done.exception)
 
 
 @pytest.mark.parametrize("wrong", [{"read": 9}, {"read": 11}, {"redelivered": 1}, {"dropped": 1}, {"failed": 1},

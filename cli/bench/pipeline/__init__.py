@@ -1,12 +1,14 @@
 """`gtvision bench pipeline`: frames/s through bus, models, votes and database, against the bare models.
 
-Both sides read the same frames on the same cores, in turn: platform, models alone, reader alone, platform... On a
-machine that others use only the ratios within a round say something; CPU a frame says it with the least noise.
+Both sides read the same frames on the same cores, in turn: platform, models alone, reader alone, platform... With
+`--against` a second model repository takes its own turns in the same rounds. On a machine that others use only the
+ratios within a round say something; CPU a frame says it with the least noise.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import tempfile
 from dataclasses import dataclass
@@ -36,6 +38,7 @@ class Plan:
     limit: int
     repository: Path
     database_url: str = ""
+    against: Path | None = None
 
 
 def pipeline(  # noqa: PLR0913  each is an option of the command line
@@ -48,6 +51,9 @@ def pipeline(  # noqa: PLR0913  each is an option of the command line
     repository: Annotated[
         Path, typer.Option(envvar="GTV_MODEL_REPOSITORY", help="Folder of the model repository.")
     ] = DEFAULT_REPOSITORY,
+    against: Annotated[
+        Path | None, typer.Option(help="A second model repository, in turn with the first on the same frames.")
+    ] = None,
     database_url: Annotated[
         str,
         typer.Option(
@@ -63,8 +69,12 @@ def pipeline(  # noqa: PLR0913  each is an option of the command line
 
     if engine not in ("embedded", "triton"):
         raise InvalidInput(f"--engine takes embedded or triton, not {engine}", field="engine")
+    if against is not None:
+        _check_against(against, database_url)
     logs.configure("ERROR", "console")
-    plan = Plan(frames, "triton" if engine == "triton" else "embedded", rounds, limit, repository, database_url)
+    plan = Plan(
+        frames, "triton" if engine == "triton" else "embedded", rounds, limit, repository, database_url, against
+    )
     with Console(stderr=True).status("drawing frames (the first time half a minute), then measuring"):
         report = asyncio.run(measure(plan))
     if as_json:
@@ -73,32 +83,35 @@ def pipeline(  # noqa: PLR0913  each is an option of the command line
         show(report, Console())
 
 
+def _check_against(against: Path, database_url: str) -> None:
+    """Say what is wrong before any model is loaded."""
+    if not against.is_dir():
+        raise InvalidInput(f"--against: there is no folder {against}", field="against")
+    if database_url:
+        raise InvalidInput("--against and --database-url: two platforms cannot share a database", field="against")
+
+
 async def measure(plan: Plan) -> Report:
-    """Run both sides in turn. Raises GTVisionError when a part cannot start or a frame is not read."""
+    """Run all sides in turn. Raises GTVisionError when a part cannot start or a frame is not read."""
     from cli.bench.pipeline import frames as pictures
-    from cli.bench.pipeline.bare import Bare
-    from cli.bench.pipeline.platform import running
-    from cli.bench.pipeline.report import Facts, make_report
-    from cli.models.repository import read_manifest
+    from cli.bench.pipeline.report import compared, make_report
+    from cli.bench.pipeline.side import Side
 
     load = os.getloadavg()[0]
     folder: Path = plan.frames if plan.frames is not None else await asyncio.to_thread(pictures.street, KEPT)
     films = await asyncio.to_thread(pictures.load_films, folder, plan.limit)
-    contents = [film.frames[index].content for film, index in pictures.in_turn(films)]
-    bare = await asyncio.to_thread(Bare, plan.repository)
-    counted = await asyncio.to_thread(bare.prepare, contents)
-    rounds = []
-    with tempfile.TemporaryDirectory(prefix="gtvision-bench-") as scratch:
-        async with running(Path(scratch), plan.repository, plan.engine == "triton", plan.database_url) as platform:
-            # The first round of each side warms it up and is not counted.
-            await platform.round(films, 0)
-            for number in range(1, plan.rounds + 1):
-                one = await platform.round(films, number)
-                models = await asyncio.to_thread(bare.models)
-                reader = await asyncio.to_thread(bare.reader, contents)
-                rounds.append((one, models, reader))
-    by_model = await asyncio.to_thread(bare.by_model)
-    variant = read_manifest(plan.repository).variant
-    named = f"{variant.precision} {variant.input}" if variant else "fp32 384x640"
-    facts = Facts(plan.engine, str(plan.repository), named, os.cpu_count() or 1, load, counted, bare.batch, by_model)
-    return make_report(rounds, facts)
+    repositories = [plan.repository, *([plan.against] if plan.against else [])]
+    async with contextlib.AsyncExitStack() as opened:
+        scratch = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="gtvision-bench-")))
+        sides = []
+        for number, repository in enumerate(repositories):
+            side = Side(repository, plan.engine == "triton", plan.database_url, films)
+            await opened.enter_async_context(side.running(scratch / str(number)))
+            sides.append(side)
+        for number in range(1, plan.rounds + 1):
+            for side in sides:
+                await side.round(number)
+        reports = [make_report(side.rounds, await side.facts(plan.engine, load)) for side in sides]
+    if plan.against is None:
+        return reports[0]
+    return compared(reports[0], reports[1], sides[0].rounds, sides[1].rounds)

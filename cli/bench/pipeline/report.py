@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -20,6 +21,25 @@ class Spread(BaseModel):
     median: float
     least: float
     most: float
+
+
+class Against(BaseModel):
+    """A second model repository that took turns with the first. `speed`: its platform's rate over the first's in the
+    same round, `speed_models` and `speed_reader` those of the models and the reader alone; `cpu`, `cpu_models` and
+    `cpu_reader`: the CPU that it needs, over what the first needs. `report` is its own.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    speed: Spread
+    speed_models: Spread
+    speed_reader: Spread
+    cpu: Spread
+    cpu_models: Spread
+    cpu_reader: Spread
+    plates_only_first: tuple[str, ...]
+    plates_only_second: tuple[str, ...]
+    report: Report
 
 
 class Report(BaseModel):
@@ -60,6 +80,10 @@ class Report(BaseModel):
     passages: tuple[int, ...]
     stored: tuple[int, ...]
     plates: tuple[str, ...]
+    against: Against | None = None
+
+
+Rounds = Sequence[tuple[Round, Cost, Cost]]
 
 
 @dataclass(frozen=True)
@@ -76,7 +100,7 @@ class Facts:
     by_model: Mapping[str, float]
 
 
-def make_report(rounds: Sequence[tuple[Round, Cost, Cost]], facts: Facts) -> Report:
+def make_report(rounds: Rounds, facts: Facts) -> Report:
     """From (platform, models, reader) of each round."""
     frames = rounds[0][0].frames
     cpu = {name: _ms([one.cpu_s.get(name, 0.0) for one, _, _ in rounds], frames) for name in rounds[0][0].cpu_s}
@@ -101,6 +125,24 @@ def make_report(rounds: Sequence[tuple[Round, Cost, Cost]], facts: Facts) -> Rep
         passages=tuple(one.passages for one, _, _ in rounds), stored=tuple(one.stored for one, _, _ in rounds),
         plates=last.plates,
     )  # fmt: skip
+
+
+def compared(first: Report, second: Report, ours: Rounds, others: Rounds) -> Report:
+    """The first's report with the second held against it, round by round."""
+    pairs = list(zip(ours, others, strict=True))
+    plates, other_plates = Counter(first.plates), Counter(second.plates)
+    against = Against(
+        speed=spread([one[0].wall_s / two[0].wall_s for one, two in pairs]),
+        speed_models=spread([one[1].wall_s / two[1].wall_s for one, two in pairs]),
+        speed_reader=spread([one[2].wall_s / two[2].wall_s for one, two in pairs]),
+        cpu=spread([sum(two[0].cpu_s.values()) / sum(one[0].cpu_s.values()) for one, two in pairs]),
+        cpu_models=spread([two[1].cpu_s / one[1].cpu_s for one, two in pairs]),
+        cpu_reader=spread([two[2].cpu_s / one[2].cpu_s for one, two in pairs]),
+        plates_only_first=tuple(sorted((plates - other_plates).elements())),
+        plates_only_second=tuple(sorted((other_plates - plates).elements())),
+        report=second,
+    )
+    return first.model_copy(update={"against": against})
 
 
 def _once(one: Round) -> bool:

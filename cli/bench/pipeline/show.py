@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.console import Console
 from rich.table import Table
 
-from cli.bench.pipeline.report import Report, Spread
+from cli.bench.pipeline.report import Against, Report, Spread
 
 
 def show(report: Report, console: Console) -> None:
@@ -38,6 +38,28 @@ def show(report: Report, console: Console) -> None:
         f"Every frame read exactly once: {'yes' if report.every_frame_once else 'NO'}; passages by round: "
         f"{report.passages}, stored: {report.stored}; load of the machine before: {report.load_before}."
     )
+
+    if report.against is not None:
+        show(report.against.report, console)
+        _show_against(report, report.against, console)
+
+
+def _show_against(report: Report, against: Against, console: Console) -> None:
+    second = against.report
+    title = f"{second.variant} ({second.repository}) over {report.variant} ({report.repository}), round by round"
+    table = Table("ratio", "median", "least", "most", title=title)
+    for name, found in (
+        ("frames/s, bus, models, votes, database", against.speed),
+        ("frames/s, bare models", against.speed_models),
+        ("frames/s, plate reader alone", against.speed_reader),
+        ("CPU, bus, models, votes, database", against.cpu),
+        ("CPU, bare models", against.cpu_models),
+        ("CPU, plate reader alone", against.cpu_reader),
+    ):
+        table.add_row(name, *_numbers(found))
+    console.print(table)
+    lost, won = (", ".join(plates) or "none" for plates in (against.plates_only_first, against.plates_only_second))
+    console.print(f"Plates in the last round by the first alone: {lost}; by the second alone: {won}.")
 
 
 def _numbers(spread: Spread) -> tuple[str, str, str]:
