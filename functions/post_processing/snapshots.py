@@ -15,6 +15,8 @@ from functions.shared.inference import Box, PlateReading
 from functions.shared.store import image_key
 
 Image = NDArray[np.uint8]
+# SHA-256 of a stored vehicle's and plate's picture, in hex.
+Hashes = tuple[str, str | None]
 # Share of the vehicle's size that is shown around it; longest side and JPEG quality of the pictures.
 MARGIN, LONGEST_SIDE, VEHICLE_QUALITY, PLATE_QUALITY = 0.15, 1280, 85, 95
 # Share of the plate's size that its picture shows around it: as much as the readers themselves look at, so that a
@@ -52,6 +54,10 @@ def pictures(frame: Image, sighting: Sighting, cut: Box | None) -> tuple[bytes, 
     vehicle = encode(shrunk(crop(frame, place, MARGIN)) if place is not None else shrunk(frame), VEHICLE_QUALITY)
     plate = encode(crop(frame, cut, PLATE_MARGIN), PLATE_QUALITY) if cut is not None else None
     return vehicle, plate
+
+
+def hashes(vehicle: bytes, plate: bytes | None) -> Hashes:
+    return hashlib.sha256(vehicle).hexdigest(), None if plate is None else hashlib.sha256(plate).hexdigest()
 
 
 def crop(frame: Image, box: Box, margin: float) -> Image:
