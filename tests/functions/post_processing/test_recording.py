@@ -137,7 +137,7 @@ async def test_two_sweepers_close_a_passage_once(
     reader_settings: ReaderSettings, database_url: str, store: FolderStore, inference: ScriptedInference, show: Show,
     memory: Memory,
 ) -> None:  # fmt: skip
-    await show(*((second, car(50, 50, "ABC1D23")) for second in range(4)), (9,))
+    await show((0, car(300, 100, "ABC1D23")), (1, car(420, 100, "ABC1D23")), (2, car(535, 100, size=105)))
     databases = [Database(database_url) for _ in range(3)]
     services = [FrameService(reader_settings, database, store, inference) for database in databases]
     closed = await asyncio.gather(*(service.sweep(idle=True) for service in services))
