@@ -66,8 +66,7 @@ class Recorder:
         # Detections first: observations refer to them.
         await self._session.flush()
         done = Written(rows, spare=await self._place(changed, derived))
-        for drawing in drawn:
-            done.spare += await self._forget(drawing, times)
+        done.spare += await self._forget(drawn, times)
         done.opened = sum(passage.id is None for passage, _ in changed)
         done.regrouped = sum(len(passage.gained) for passage, _ in changed) - len(self._new(changed))
         done.merged = await self._drop_merged(derived.merged, rows)
@@ -125,9 +124,9 @@ class Recorder:
             await repository.drop_sightings(self._session, [item.id for item in left])
         return keys_of(left)
 
-    async def _forget(self, drawing: Portrait, times: Times) -> list[str]:
+    async def _forget(self, drawn: Iterable[Portrait], times: Times) -> list[str]:
         """Delete observations that were crowded out for good; returns the keys of their pictures."""
-        gone = [item.sighting for item in drawing.dropped if item.at < times.frontier]
+        gone = [item.sighting for drawing in drawn for item in drawing.dropped if item.at < times.frontier]
         if gone:
             await repository.drop_sightings(self._session, [item.id for item in gone])
         return keys_of(gone)

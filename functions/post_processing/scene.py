@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -77,19 +77,23 @@ class Scenes:
         near = await repository.detections_between(session, camera_id, in_sight, until, returning, MOST_PASSAGES)
         known = await self._known(session, near)
         later = [_frame(shot, known) for shot in after]
-        looks = await self._looks(session, camera_id, frame, known) if places else ()
+        newest = shots[-1].at if after else frame.at
+        looks = await self._looks(session, camera_id, frame, known, newest - gap) if places else ()
         scene = Scene(frame, tuple(later), tuple(known), tuple(before), looks)
         return Stored(scene, {row.id: row for row in near})
 
     async def _looks(
-        self, session: AsyncSession, camera_id: str, frame: Frame, known: Sequence[Known]
+        self, session: AsyncSession, camera_id: str, frame: Frame, known: Sequence[Known], missed: datetime
     ) -> tuple[Look, ...]:
-        """What was seen in the time after a vehicle that stands was seen last."""
+        """What was seen in the time after a vehicle that stands, and has been away since `missed`, was seen last."""
         spans = []
         for each in known:
             before = [item for item in each.sightings if (item.at, item.frame_id) < frame.order]
-            if before and is_stationary(kept := remembered(before)[0]) and kept[-1].vehicle_type is not None:
-                spans.append((before[-1].at, before[-1].at + timedelta(seconds=LOOKED_S)))
+            if not before or before[-1].at >= missed:
+                continue
+            kept, _ = remembered(before)
+            if is_stationary(kept) and kept[-1].vehicle_type is not None:
+                spans.append((kept[-1].at, kept[-1].at + timedelta(seconds=LOOKED_S)))
         if not spans:
             return ()
         found = await repository.looks_between(session, camera_id, spans, frame)
@@ -110,7 +114,11 @@ class Scenes:
         self._keep(fresh)
         return [Known(row.id, (not row.corrected, row.id), tuple(by_detection.get(row.id, ()))) for row in rows]
 
-    def _keep(self, fresh: dict[str, Sighting]) -> None:
+    def recorded(self, sightings: Iterable[Sighting]) -> None:
+        """Remember what was committed: it need not be read back."""
+        self._keep({item.id: item for item in sightings})
+
+    def _keep(self, fresh: Mapping[str, Sighting]) -> None:
         self._kept.update(fresh)
         while len(self._kept) > _REMEMBERED:
             self._kept.popitem(last=False)

@@ -165,6 +165,7 @@ class FrameService:
             closed = closing.by_frame(
                 session, written.rows, around.scene.newest_frame, seen.size, self.settings.passage_gap_s, self._clock()
             )
+        self._scenes.recorded(item for each in derived.passages for item in each.gained if item.frame_id == meta.id)
         _count(written, meta, len(around.scene.later), len(seen.frame.sightings))
         closing.count(closed, self._clock())
         await self._delete_pictures(written.spare)
