@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, literal, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.post_processing import rows
@@ -241,9 +241,9 @@ async def close_passage(session: AsyncSession, passage: OpenPassage) -> Detectio
 async def unsettled(session: AsyncSession, ended_before: datetime, limit: int) -> dict[str, list[str]]:
     """Ids of passages that were told as final and ended before a time, by camera; the oldest first."""
     table = Detection
-    asked = select(table.camera_id, table.id).where(
-        ~table.settled, table.final, ~table.resumed, table.ended_at < ended_before
-    )
+    # As one condition: by `final` alone SQLite would walk all that ever passed.
+    told = not_(or_(~table.final, table.resumed))
+    asked = select(table.camera_id, table.id).where(~table.settled, told, table.ended_at < ended_before)
     found: dict[str, list[str]] = {}
     for camera_id, name in await session.execute(asked.order_by(table.ended_at).limit(limit)):
         found.setdefault(camera_id, []).append(name)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from functions.post_processing import repository
 from functions.post_processing.service import FrameService, Outcome
@@ -260,3 +260,31 @@ async def test_pictures_go_to_a_real_object_store_and_spare_ones_leave_it(
     client.close()
     pictures = {key for key in kept if key.endswith(".jpg")}
     assert pictures == {found.snapshot_key, found.plate_snapshot_key}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_each_frame_and_sweep_asks_walks_no_table(database: Database) -> None:
+    """Of a table of years only the few rows that are not done with, or stand there, are looked at."""
+    asked: list[tuple[str, object]] = []
+
+    def listen(_: object, __: object, statement: str, values: object, *___: object) -> None:
+        asked.append((statement, values))
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", listen)
+    at = now()
+    async with database.read() as session:
+        await repository.standing(session, "gate", at - timedelta(hours=12), at, 9)
+        await repository.unsettled(session, at, 9)
+        await repository.open_passages(session, at)
+        await repository.frames_around(session, "gate", at, at, 3)
+        await repository.detections_between(session, "gate", at, at, (), 9)
+    told = [(text, values) for text, values in asked if "SELECT" in text]
+    plans = []
+    async with database.engine.connect() as connection:
+        for text, values in told:
+            found = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values)  # type: ignore[arg-type]  # as given
+            plans.append(" ".join(str(row[3]) for row in found))
+    wanted = ["standing", "unsettled", "unsettled", "processed_frames_camera", "camera_ended"]
+    for plan, index in zip(plans, wanted, strict=True):
+        assert "SCAN" not in plan.replace("SCALAR", "")
+        assert f"INDEX ix_{index}" in plan.replace("ix_detections_", "ix_"), plan
