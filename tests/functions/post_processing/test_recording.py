@@ -283,7 +283,7 @@ async def test_what_each_frame_and_sweep_asks_walks_no_table(database: Database)
     async with database.engine.connect() as connection:
         for text, values in told:
             found = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values)  # type: ignore[arg-type]  # as given
-            plans.append(" ".join(str(row[3]) for row in found))
+            plans.append(" ".join(str(row._mapping["detail"]) for row in found))
     wanted = ["standing", "unsettled", "unsettled", "processed_frames_camera", "camera_ended"]
     for plan, index in zip(plans, wanted, strict=True):
         assert "SCAN" not in plan.replace("SCALAR", "")
