@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -28,6 +29,12 @@ class Pictures:
     vehicle: bytes | None = None
     plate: bytes | None = None
     refused: bool = False
+
+    @property
+    def hashes(self) -> tuple[str | None, str | None]:
+        """SHA-256 of the vehicle's and the plate's picture, in hex."""
+        vehicle, plate = (each and hashlib.sha256(each).hexdigest() for each in (self.vehicle, self.plate))
+        return vehicle or None, plate or None
 
 
 def pictures_of(reads: Sequence[Read | None], stop: threading.Event | None = None) -> list[Pictures]:

@@ -101,6 +101,7 @@ async def _record(
         async with context.db.transaction() as session:
             for place, read in enumerate(reads):
                 row = _row(context, read, cameras[place], ids[place], keys[place])
+                row.snapshot_sha256, row.plate_snapshot_sha256 = drawn[place].hashes
                 taken.append(await _add(session, read, row, refused=drawn[place].refused))
     except BaseException:
         await _forget(context, stored)

@@ -38,7 +38,11 @@ class Scene:
 
     @property
     def newest(self) -> datetime:
-        return max((frame.at for frame in self.later), default=self.frame.at)
+        return self.newest_frame.at
+
+    @property
+    def newest_frame(self) -> Frame:
+        return max((self.frame, *self.later), key=lambda frame: frame.order)
 
 
 @dataclass(frozen=True)

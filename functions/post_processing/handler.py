@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 from nats.aio.msg import Msg
@@ -65,11 +66,11 @@ class Reader:
         if service is not None:
             await service.inference.close()
 
-    async def read(self, context: Context, meta: FrameMeta, jpeg: bytes) -> Outcome:
-        """Read one frame and let its events go out."""
+    async def read(self, context: Context, meta: FrameMeta, jpeg: bytes, *, fresh: bool = False) -> Outcome:
+        """Read one frame and let its events go out. `fresh`: it was not given before."""
         service = await self.of(context)
         try:
-            outcome = await service.read(meta, jpeg)
+            outcome = await service.read(meta, jpeg, fresh=fresh)
         except GTVisionError as error:
             metrics.FAILED.labels(error.code).inc()
             raise
@@ -107,7 +108,8 @@ class Reader:
         async def handle(message: Msg) -> None:
             if not message.data:
                 raise BrokenImage("the frame is empty")
-            await self.read(context, frame_meta(message.headers or {}), message.data)
+            fresh = message.metadata.num_delivered == 1
+            await self.read(context, frame_meta(message.headers or {}), message.data, fresh=fresh)
 
         await bus.consume(DURABLE, handle, concurrency=service.settings.inference_in_flight, stop=stop)
 
@@ -137,24 +139,47 @@ async def _watch_models(context: Context, service: FrameService, stop: asyncio.E
 
 
 async def _sweep(context: Context, service: FrameService, stop: asyncio.Event) -> None:
-    """Every SWEEP_S: close what has ended; every LOAD_S: count what waits; every minute: forget what is old."""
+    """Every SWEEP_S: close what has ended; every LOAD_S: count what waits, settle what nothing changes any more; every
+    minute: forget what is old."""
     relay = await context.relay()
     loop = asyncio.get_running_loop()
     load_at = forget_at = loop.time()
     waiting: int | None = None
+    cameras = Waiting(await context.bus())
     while not stop.is_set():
         if loop.time() >= load_at:
             waiting = await _waiting(await context.bus())
+            cameras = Waiting(await context.bus())
+            await service.settle()
             load_at = loop.time() + LOAD_S
         if waiting is not None:
             metrics.WAITING.set(waiting)
-        if await service.sweep(idle=waiting == 0):
+        if await service.sweep(idle=waiting == 0, quiet=cameras.is_quiet):
             relay.kick()
         if loop.time() >= forget_at:
             await service.forget()
             forget_at = loop.time() + FORGET_S
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), SWEEP_S)
+
+
+class Waiting:
+    """Tells of single cameras whether frames of them wait; each is asked of the bus once."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+        self._newest: dict[str, datetime | None] = {}
+
+    async def is_quiet(self, camera_id: str, newest_read: datetime | None) -> bool:
+        """Whether the newest frame of a camera has been read. False while the bus does not say."""
+        if camera_id not in self._newest:
+            try:
+                found = await self._bus.last_frame(camera_id)
+            except BusUnavailable:
+                return False
+            self._newest[camera_id] = found[0].captured_at if found else None
+        newest = self._newest[camera_id]
+        return newest is None or (newest_read is not None and newest <= newest_read)
 
 
 async def _waiting(bus: Bus) -> int | None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from functions.post_processing.looks import centre, is_stationary, vehicle_of
+from functions.post_processing.looks import apart, centre, is_stationary, vehicle_of
 from functions.post_processing.plates import Reading, nearest
 from functions.post_processing.sightings import Sighting
 from functions.post_processing.voting import weight
@@ -16,15 +16,23 @@ from functions.shared.inference import Box
 
 # A pair that costs more is no pair.
 LIMIT = 1.0
-# How long a vehicle that stands still is remembered after it was last seen, and the frames that may miss it.
-PARKED_MEMORY_S, MISSES = 600.0, 2
+# How long what stood still is remembered after it was last seen: a vehicle, as long as the frames since tell whether
+# it left; a plate without one (a sign, lettering), which never leaves. And a vehicle that moved.
+PARKED_MEMORY_S, SIGN_MEMORY_S, MEMORY_S = 3000.0, 43_200.0, 600.0
+# The frames that may miss a vehicle.
+MISSES = 2
 # Overlap (intersection over union) of the boxes of a vehicle that has barely moved.
 BARELY = 0.7
 # And of one that went on a little while no frame was taken.
 SAME_ROAD = 0.1
-# A vehicle that stood is gone when its place was seen bare for so long, by more than MISSES frames; a frame in which
-# another covers so much of the place does not count.
-BARE_S, COVERED = 20.0, 0.3
+# Overlap of two plates of one sign, and how near they lie otherwise, in widths: detectors frame it loosely.
+SAME_SIGN, NEAR_SIGN = 0.3, 1.0
+# What the unlike text of a sign costs: worn ones are read otherwise each time, lettering is of no format.
+OTHER_SIGN, OTHER_LETTERING = 0.5, 0.25
+# A vehicle that stood is gone when its place was seen bare for so long, by more than MISSES frames, of those that came
+# within LOOKED_S of its last sight; a frame in which another covers so much of the place does not count. Detectors
+# lose what stands for half a minute at a time.
+BARE_S, LOOKED_S, COVERED = 45.0, 120.0, 0.3
 # A reading counts for little up to the first probability of its text and fully from the second.
 UNSURE, SURE = 0.3, 0.85
 # What a colour that both are this sure of, and that differs, costs.
@@ -124,29 +132,61 @@ def _cost_of_return(track: Track, sighting: Sighting, rules: Rules, away: float)
     A still scene yields few frames (capture drops those without motion). So what counts is whether frames in
     between were looked at and did not show the vehicle.
     """
-    place = track.last.place if track.last is not None else None
-    if away > PARKED_MEMORY_S or place is None or sighting.place is None:
+    last = track.last
+    place = last.place if last is not None else None
+    if away > memory_s(track) or last is None or place is None or sighting.place is None:
         return None
+    if track.stationary and last.is_plate_alone and sighting.is_plate_alone:
+        return _cost_of_sign(track, sighting) if _same_sign(last, sighting) else None
     overlap = place.iou(sighting.place)
     if _bare(track, place, rules) if track.stationary else _missed(track, rules):
         return None
-    if track.stationary and overlap >= BARELY:
+    alike = _alike(track, sighting)
+    if track.stationary and overlap >= BARELY and alike is not None:
         # Far plates of parked cars and worn signs are read otherwise each time: only a sure other text speaks against.
         return max(0.0, 3.0 + _cost_of_plate(track, sighting)) + _cost_of_looks(track, sighting)
-    alike = _alike(track, sighting)
     if alike:
         return 0.0 if overlap >= SAME_ROAD or away <= 2 * rules.gap_s else None
     return 0.5 if alike is None and overlap >= BARELY else None
 
 
+def memory_s(track: Track) -> float:
+    """How long a passage that was missed may go on after its end, s."""
+    if not track.stationary:
+        return MEMORY_S
+    return SIGN_MEMORY_S if track.vehicle_type is None else PARKED_MEMORY_S
+
+
+def _same_sign(one: Sighting, other: Sighting) -> bool:
+    """Whether two plates without vehicles lie at one place."""
+    assert one.plate_box is not None
+    assert other.plate_box is not None
+    return one.plate_box.iou(other.plate_box) >= SAME_SIGN or apart(one, other) < NEAR_SIGN
+
+
+def _cost_of_sign(track: Track, sighting: Sighting) -> float:
+    """Only a sure other text speaks against what stands at the same place without a vehicle."""
+    seen = sighting.reading
+    if not track.readings or seen is None:
+        return OTHER_SIGN
+    costs = []
+    for reading in track.readings:
+        surety = min(1.0, max(0.0, (min(reading.confidence, seen.confidence) - UNSURE) / (SURE - UNSURE)))
+        price = OTHER_LETTERING if reading.format is None and seen.format is None else OTHER_SIGN
+        costs.append(price * surety * nearest(reading.candidates, seen.candidates))
+    return sorted(costs)[(len(costs) - 1) // 2]
+
+
 def _bare(track: Track, place: Box, rules: Rules) -> bool:
     """Whether the place of a vehicle that stood was since seen without it, and without another before it."""
-    bare = [look.at for look in rules.looks if look.at > track.end and not _covered(place, look)]
+    until = track.end + timedelta(seconds=LOOKED_S)
+    bare = [look.at for look in rules.looks if track.end < look.at <= until and not covers(place, look.places)]
     return len(bare) > MISSES and bare[-1] - track.end >= timedelta(seconds=BARE_S)
 
 
-def _covered(place: Box, look: Look) -> bool:
-    return any(common(place, other) >= COVERED * place.area for other in look.places)
+def covers(place: Box, others: Iterable[Box]) -> bool:
+    """Whether one of the other boxes hides so much of a place that nothing can be said of what is there."""
+    return any(common(place, other) >= COVERED * place.area for other in others)
 
 
 def common(one: Box, other: Box) -> float:

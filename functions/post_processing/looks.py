@@ -27,6 +27,10 @@ EDGE = 0.008
 OUTWARDS = 0.02
 # How long after it was last seen a vehicle that left the picture counts as gone, without a frame that shows it, s.
 LEAVES_S = 1.0
+# Frames that are taken once a second are not a second apart to the last hundredth.
+JITTER_S = 0.1
+# Plates without a vehicle have small boxes that waver: one that stands is that near to itself, in plate widths.
+STANDS_STILL = 0.5
 
 
 def vehicle_of(sightings: Sequence[Sighting]) -> tuple[str | None, float | None]:
@@ -77,7 +81,17 @@ def is_stationary(sightings: Sequence[Sighting]) -> bool:
     last = sightings[-1]
     if before is None or last.place is None or before.place is None:
         return False
+    if last.is_plate_alone and before.is_plate_alone:
+        return apart(last, before) < STANDS_STILL
     return last.place.iou(before.place) >= STILL
+
+
+def apart(one: Sighting, other: Sighting) -> float:
+    """How far two plates lie from each other, between their centres, in widths of the wider."""
+    assert one.plate_box is not None
+    assert other.plate_box is not None
+    (x1, y1), (x2, y2) = centre(one.plate_box), centre(other.plate_box)
+    return math.hypot(x2 - x1, y2 - y1) / max(1.0, one.plate_box.width, other.plate_box.width)
 
 
 def direction_of(sightings: Sequence[Sighting], size: Size) -> Direction | None:
@@ -163,7 +177,7 @@ def _gives_speed(one: Sighting, other: Sighting) -> bool:
 @dataclass(frozen=True)
 class Clock:
     """What the closing of passages goes by: the time now, the newest frame of the camera that was read, and whether
-    frames wait to be read."""
+    no frame of it waits to be read."""
 
     now: datetime
     newest_frame: datetime | None
@@ -172,25 +186,43 @@ class Clock:
 
 @dataclass(frozen=True)
 class Unseen:
-    """A passage out of sight: last seen at `ended_at`, last changed (by the wall clock) at `touched_at`."""
+    """A passage out of sight: last seen at `ended_at`, last changed (by the wall clock) at `touched_at`.
+
+    `moving`: it did not stand. `hidden`: another covers its place in the newest frame.
+    """
 
     ended_at: datetime
     touched_at: datetime
     leaving: bool
+    moving: bool = False
+    hidden: bool = False
+
+
+def is_missed(passage: Unseen, newest: datetime | None, gap_s: float) -> bool:
+    """Whether a passage has ended by the newest frame, which does not show it.
+
+    One that was leaving has with the first such frame, one that moved and is not hidden with the first that is LEAVES_S
+    later: both are in sight of nobody. One that stood, or is hidden, has after the gap: detectors miss it at times.
+    """
+    if newest is None or newest <= passage.ended_at:
+        return False
+    away = (newest - passage.ended_at).total_seconds()
+    wanders = passage.moving and not passage.hidden
+    return passage.leaving or away > gap_s or (wanders and away >= LEAVES_S - JITTER_S)
 
 
 def is_over(passage: Unseen, clock: Clock, gap_s: float, frame_max_age_s: float) -> bool:
-    """Whether a passage has ended.
+    """Whether a passage has ended: by a frame, or by the clock.
 
-    One that was leaving has with the first later frame that does not show it, or LEAVES_S later when no frame waits
-    to be read. One that vanished within the picture has when a frame shows its camera without it for the gap, or no
-    frame has come for long enough; while frames wait to be read, one of them may still show it, until it would be too
-    old to be read.
+    When no frame waits to be read, one that was leaving, or that a frame has missed already, has LEAVES_S later.
+    One of which no frame tells has when none has come for long enough; while frames wait to be read, one of them may
+    still show it, until it would be too old to be read.
     """
-    newest, gap = clock.newest_frame, timedelta(seconds=gap_s)
-    if newest is not None and newest > passage.ended_at + (timedelta() if passage.leaving else gap):
+    if is_missed(passage, clock.newest_frame, gap_s):
         return True
-    if passage.leaving and clock.idle:
+    newest = clock.newest_frame
+    missed = passage.moving and not passage.hidden and newest is not None and newest > passage.ended_at
+    if clock.idle and (passage.leaving or missed):
         return max(passage.ended_at + timedelta(seconds=LEAVES_S), passage.touched_at) < clock.now
-    patience = gap + timedelta(seconds=1.0 if clock.idle else frame_max_age_s)
+    patience = timedelta(seconds=gap_s + (1.0 if clock.idle else frame_max_age_s))
     return passage.touched_at + patience < clock.now

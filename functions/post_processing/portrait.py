@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,10 +13,13 @@ from functions.post_processing.voting import Vote, vote
 from functions.shared.formats import DEFAULT
 from functions.shared.inference import Box
 
+# Between a sighting and one that it repeats, s.
+LEAST_APART_S, AGAIN_S = 0.05, 2.0
+
 
 @dataclass(frozen=True)
 class Portrait:
-    """`shown` is the sighting whose pictures stand for the passage, None while none has any."""
+    """`shown` is the sighting whose pictures stand for the passage."""
 
     started_at: datetime
     ended_at: datetime
@@ -53,16 +56,27 @@ def _stayed(sightings: Sequence[Sighting]) -> bool:
 def best_shown(sightings: Sequence[Sighting], plate: str | None) -> Sighting | None:
     """Of the sightings with pictures the clearest that reads the plate; the clearest of all where none does.
 
-    Of equals the first: a parked car's picture need not be stored again and again.
+    Of equals the first. One too faint to open a passage is never shown: no picture is kept of it.
     """
-    shown = sorted((item for item in sightings if item.snapshot_key is not None), key=lambda item: item.id)
-    return max(shown, key=lambda item: (item.text == plate, item.score), default=None)
+    shown = sorted((item for item in sightings if item.worth_opening), key=lambda item: item.id)
+    return max(shown, key=lambda item: (item.snapshot_key is not None, item.text == plate, item.score), default=None)
 
 
-def is_clearest(sighting: Sighting, sightings: Sequence[Sighting]) -> bool:
-    """Whether no other sighting of its text shows the vehicle better: then its pictures are stored.
+def is_wanted(sighting: Sighting, others: Iterable[Sighting]) -> bool:
+    """Whether the pictures of a sighting are to be stored, beside `others` of its passage or of its camera.
 
-    Whatever text wins in the end, the clearest sighting of it was the clearest of its text when it came, in any order.
+    A late frame may part what now is one passage, so whatever may come to stand for a passage has pictures. What only
+    repeats a clearer one a moment before never does: the two stay together.
     """
-    rivals = (item for item in sightings if item.text == sighting.text and item.id != sighting.id)
-    return all((-sighting.score, sighting.id) < (-item.score, item.id) for item in rivals)
+    return sighting.worth_opening and not any(repeats(sighting, other) for other in others)
+
+
+def repeats(sighting: Sighting, other: Sighting) -> bool:
+    """Whether a sighting shows no more than another did just before: the same text at the same place, no clearer."""
+    apart = (sighting.at - other.at).total_seconds()
+    if not LEAST_APART_S <= apart <= AGAIN_S or sighting.text is None or sighting.text != other.text:
+        return False
+    if sighting.vehicle_type != other.vehicle_type or other.score < sighting.score or not other.worth_opening:
+        return False
+    place, before = sighting.place, other.place
+    return place is not None and before is not None and place.iou(before) >= looks.STILL

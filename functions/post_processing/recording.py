@@ -12,10 +12,11 @@ from functions.post_processing import repository
 from functions.post_processing.cameras import CameraRules
 from functions.post_processing.derivation import Derived, Passage
 from functions.post_processing.looks import Size
-from functions.post_processing.portrait import Portrait, is_clearest, portrait
+from functions.post_processing.portrait import Portrait, is_wanted, portrait
 from functions.post_processing.rows import box_row, candidate_rows
 from functions.post_processing.scene import Stored
-from functions.post_processing.sightings import Sighting
+from functions.post_processing.sightings import Sighting, without_pictures
+from functions.post_processing.snapshots import Hashes
 from functions.shared.contracts import Candidate, DetectionRecorded, FrameMeta, new_id, now
 from functions.shared.outbox import enqueue
 from functions.shared.tables import Detection
@@ -57,14 +58,15 @@ class Recorder:
         changed = [(passage, row) for passage, row in rows if passage.changed]
         drawn = [portrait(passage.sightings, self._size, self._rules.ask.formats) for passage, _ in changed]
         for (passage, row), drawing in zip(changed, drawn, strict=True):
+            # A vehicle that had left is in sight after all: it leaves once more, and is told of once more.
+            row.resumed = row.resumed or (row.final and drawing.ended_at > row.ended_at and not drawing.stationary)
             _fill(row, drawing, threshold)
-            row.updated_at = times.now
+            row.updated_at, row.settled = times.now, False
             row.observation_count += self._difference(passage)
         # Detections first: observations refer to them.
         await self._session.flush()
         done = Written(rows, spare=await self._place(changed, derived))
-        for drawing in drawn:
-            done.spare += await self._forget(drawing, times)
+        done.spare += await self._forget(drawn, times)
         done.opened = sum(passage.id is None for passage, _ in changed)
         done.regrouped = sum(len(passage.gained) for passage, _ in changed) - len(self._new(changed))
         done.merged = await self._drop_merged(derived.merged, rows)
@@ -86,6 +88,7 @@ class Recorder:
         row = Detection(
             id=new_id(), camera_id=self._meta.camera_id, started_at=first.at, ended_at=first.at, final=False,
             stationary=False, observation_count=0, candidates=[], best_score=0.0, corrected=False, uncertain=False,
+            settled=False, resumed=False,
             correlation_id=self._meta.correlation_id[:64], created_at=at, updated_at=at,
         )  # fmt: skip
         self._session.add(row)
@@ -114,16 +117,16 @@ class Recorder:
         for frame in scene.later:
             rest = derived.rest.get(frame.id, ())
             if {item.id for item in rest} != {item.id for item in frame.sightings if item.id not in held}:
-                await repository.change_rest(self._session, frame.id, [without_pictures(item) for item in rest])
+                await repository.change_rest(self._session, frame.id, rest)
                 left += [held[item.id] for item in rest if item.id in held]
         await self._session.flush()
         if left:
             await repository.drop_sightings(self._session, [item.id for item in left])
         return keys_of(left)
 
-    async def _forget(self, drawing: Portrait, times: Times) -> list[str]:
+    async def _forget(self, drawn: Iterable[Portrait], times: Times) -> list[str]:
         """Delete observations that were crowded out for good; returns the keys of their pictures."""
-        gone = [item.sighting for item in drawing.dropped if item.at < times.frontier]
+        gone = [item.sighting for drawing in drawn for item in drawing.dropped if item.at < times.frontier]
         if gone:
             await repository.drop_sightings(self._session, [item.id for item in gone])
         return keys_of(gone)
@@ -163,6 +166,7 @@ def _fill(row: Detection, drawing: Portrait, threshold: float) -> None:
         row.box = box_row(shown.vehicle_box or shown.plate_box)
         row.best_score = shown.score
         row.snapshot_key, row.plate_snapshot_key = shown.snapshot_key, shown.plate_snapshot_key
+        row.snapshot_sha256, row.plate_snapshot_sha256 = shown.snapshot_sha256, shown.plate_snapshot_sha256
 
 
 def _fill_plate(row: Detection, drawing: Portrait, threshold: float) -> None:
@@ -178,22 +182,26 @@ def _fill_plate(row: Detection, drawing: Portrait, threshold: float) -> None:
     row.uncertain = voted is not None and voted.confidence < threshold
 
 
-def wanted_pictures(derived: Derived, frame_id: str, stored: set[str]) -> list[Sighting]:
+def wanted_pictures(derived: Derived, frame_id: str, stored: Mapping[str, Hashes]) -> list[Sighting]:
     """Sightings of a frame whose pictures are to be kept but are not stored yet."""
     return [
         item
         for passage in derived.passages
         for item in passage.gained
-        if item.frame_id == frame_id and item.snapshot_key not in stored and is_clearest(item, passage.sightings)
+        if item.frame_id == frame_id and item.id not in stored and is_wanted(item, passage.sightings)
     ]
 
 
-def with_stored_pictures(derived: Derived, frame_id: str, stored: set[str]) -> Derived:
-    """The same, where sightings of the frame whose pictures are not stored refer to none."""
+def with_stored_pictures(derived: Derived, frame_id: str, stored: Mapping[str, Hashes]) -> Derived:
+    """The same, where sightings of the frame have the hashes of their stored pictures; the others refer to none."""
 
     def plain(item: Sighting) -> Sighting:
-        bare = item.frame_id == frame_id and item.snapshot_key not in stored
-        return without_pictures(item) if bare else item
+        if item.frame_id != frame_id:
+            return item
+        if item.id not in stored:
+            return without_pictures(item)
+        vehicle, plate = stored[item.id]
+        return replace(item, snapshot_sha256=vehicle, plate_snapshot_sha256=plate)
 
     passages = tuple(
         replace(each, sightings=tuple(map(plain, each.sightings)), gained=tuple(map(plain, each.gained)))
@@ -206,10 +214,6 @@ def with_stored_pictures(derived: Derived, frame_id: str, stored: set[str]) -> D
 def keys_of(sightings: Iterable[Sighting]) -> list[str]:
     keys = (key for item in sightings for key in (item.snapshot_key, item.plate_snapshot_key))
     return [key for key in keys if key is not None]
-
-
-def without_pictures(sighting: Sighting) -> Sighting:
-    return replace(sighting, snapshot_key=None, plate_snapshot_key=None)
 
 
 def recorded(row: Detection, replaced_by: str | None = None) -> DetectionRecorded:

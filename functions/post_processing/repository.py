@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from typing import NamedTuple
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import ColumnElement, and_, delete, func, literal, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.post_processing import rows
@@ -21,6 +21,7 @@ from functions.shared.tables import Detection, OutboxMessage, PassageObservation
 
 # What stands in sight for longer begins a passage anew.
 LONGEST = timedelta(days=3)
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -66,41 +67,60 @@ async def change_rest(session: AsyncSession, frame_id: str, rest: Iterable[Sight
     row.seen = {**(row.seen or {}), "rest": [rows.spare_row(item) for item in rest]}
 
 
-async def frames_after(session: AsyncSession, frame: Frame, camera_id: str, until: datetime) -> list[ProcessedFrame]:
-    """Frames that were captured after one, but read before it."""
+class Shot(NamedTuple):
+    """A frame that was read."""
+
+    id: str
+    at: datetime
+    seen: Mapping[str, Any] | None
+
+
+async def frames_around(
+    session: AsyncSession, camera_id: str, at: datetime, until: datetime, count: int
+) -> list[Shot]:  # fmt: skip
+    """The frames of a camera captured from a time on and until another, and the last `count` before; in order."""
     table = ProcessedFrame
-    asked = select(table).where(table.camera_id == camera_id, table.captured_at >= frame.at, table.captured_at <= until)
-    found = await session.scalars(asked.order_by(table.captured_at, table.id))
-    return [row for row in found if (row.captured_at, row.id) > frame.order]
-
-
-async def times_before(session: AsyncSession, camera_id: str, at: datetime, count: int) -> list[datetime]:
-    """When the last frames before a time were captured, the latest first."""
-    captured = select(ProcessedFrame.captured_at).where(
-        ProcessedFrame.camera_id == camera_id, ProcessedFrame.captured_at < at
+    before = select(table.captured_at).where(table.camera_id == camera_id, table.captured_at < at)
+    first = before.order_by(table.captured_at.desc()).limit(1).offset(count - 1).scalar_subquery()
+    # Where there are not so many, all of the few before.
+    since = func.coalesce(first, literal(_EVER, table.captured_at.type))
+    asked = select(table.id, table.captured_at, table.seen).where(
+        table.camera_id == camera_id, table.captured_at >= since, table.captured_at <= until
     )
-    return list(await session.scalars(captured.order_by(ProcessedFrame.captured_at.desc()).limit(count)))
+    found = await session.execute(asked.order_by(table.captured_at, table.id))
+    return [Shot(*row) for row in found]
 
 
 async def looks_between(
-    session: AsyncSession, camera_id: str, after: datetime, frame: Frame
+    session: AsyncSession, camera_id: str, spans: Sequence[tuple[datetime, datetime]], frame: Frame
 ) -> list[tuple[datetime, tuple[Box, ...]]]:
-    """What the frames after a time and before a frame showed where. Frames of older versions do not tell."""
+    """What the frames before a frame showed where, after the first time of any span and until its second.
+
+    Frames of older versions do not tell.
+    """
     table = ProcessedFrame
+    within = or_(*(and_(table.captured_at > after, table.captured_at <= until) for after, until in spans))
     asked = select(table.captured_at, table.id, table.seen).where(
-        table.camera_id == camera_id, table.captured_at > after, table.captured_at <= frame.at
+        table.camera_id == camera_id, table.captured_at <= frame.at, within
     )
     found = (await session.execute(asked)).all()
     return [(at, places_of(seen)) for at, name, seen in found if seen is not None and (at, name) < frame.order]
 
 
-def places_of(seen: Mapping[str, list[list[float]]]) -> tuple[Box, ...]:
+async def newest_look(session: AsyncSession, camera_id: str) -> tuple[Box, ...]:
+    """What the newest frame of a camera showed where."""
+    table = ProcessedFrame
+    asked = select(table.seen).where(table.camera_id == camera_id).order_by(table.captured_at.desc(), table.id.desc())
+    return places_of(await session.scalar(asked.limit(1)) or {})
+
+
+def places_of(seen: Mapping[str, Any]) -> tuple[Box, ...]:
     found = (rows.box_of(row) for row in seen.get("places", ()))
     return tuple(place for place in found if place is not None)
 
 
-def rest_of(row: ProcessedFrame) -> tuple[Sighting, ...]:
-    return tuple(rows.spare_of(item, row.id, row.captured_at) for item in (row.seen or {}).get("rest", ()))
+def rest_of(shot: Shot) -> tuple[Sighting, ...]:
+    return tuple(rows.spare_of(item, shot.id, shot.at) for item in (shot.seen or {}).get("rest", ()))
 
 
 async def size_of_frame(session: AsyncSession, frame_id: str) -> Size | None:
@@ -110,32 +130,66 @@ async def size_of_frame(session: AsyncSession, frame_id: str) -> Size | None:
     return (int(size[0]), int(size[1])) if size else None
 
 
-async def detections_between(
+class Standing(NamedTuple):
+    """A passage that stood when it was last seen."""
+
+    id: str
+    ended_at: datetime
+    place: Box
+    is_plate: bool
+
+
+async def standing(
     session: AsyncSession, camera_id: str, after: datetime, until: datetime, limit: int
-) -> list[Detection]:
-    """Passages of a camera that were in sight between two times, the latest first; none that is over LONGEST old."""
+) -> list[Standing]:  # fmt: skip
+    """Passages of a camera that stood when they were last seen, between two times; the latest first."""
     table = Detection
-    asked = select(table).where(table.camera_id == camera_id, table.ended_at >= after, table.started_at <= until)
-    if session.get_bind().dialect.name == "postgresql":
-        # Each frame asks this: of a table by days, these few alone are looked into.
-        first, last = min(after, now()) - LONGEST, now() + partitions.SKEW
-        asked = asked.where(table.id >= least_id(first), table.id < least_id(last))
-    return list(await session.scalars(asked.order_by(table.ended_at.desc(), table.id).limit(limit)))
+    asked = select(table.id, table.ended_at, table.last_box, table.vehicle_type).where(
+        table.camera_id == camera_id, table.stationary, table.ended_at >= after, table.ended_at < until,
+        table.last_box.is_not(None),
+    )  # fmt: skip
+    asked = asked.where(*_lately(session, after)).order_by(table.ended_at.desc(), table.id)
+    found = await session.execute(asked.limit(limit))
+    boxes = [(name, at, rows.box_of(box), kind) for name, at, box, kind in found]
+    return [Standing(name, at, box, kind is None) for name, at, box, kind in boxes if box is not None]
+
+
+async def detections_between(
+    session: AsyncSession, camera_id: str, after: datetime, until: datetime, others: Sequence[str], limit: int
+) -> list[Detection]:
+    """Passages of a camera that were in sight between two times, the latest first, after `others`, by id.
+
+    None that is over LONGEST old.
+    """
+    table = Detection
+    seen = and_(table.ended_at >= after, table.started_at <= until)
+    asked = select(table).where(table.camera_id == camera_id, seen, *_lately(session, after))
+    found = list(await session.scalars(asked.order_by(table.ended_at.desc(), table.id).limit(limit)))
+    if others:
+        found += await session.scalars(select(table).where(table.id.in_(others)).order_by(table.id))
+    return found
+
+
+def _lately(session: AsyncSession, after: datetime) -> list[ColumnElement[bool]]:
+    """Each frame asks for the latest detections: of a table by days, these few alone are looked into."""
+    if session.get_bind().dialect.name != "postgresql":
+        return []
+    first, last = min(after, now()) - LONGEST, now() + partitions.SKEW
+    return [Detection.id >= least_id(first), Detection.id < least_id(last)]
 
 
 class Keys(NamedTuple):
-    """Of an observation what may change: its detection and the keys of its pictures."""
+    """Of an observation what may change: its detection, and whether it still has its pictures."""
 
     id: str
     detection_id: str
-    snapshot_key: str | None
-    plate_snapshot_key: str | None
+    pictured: bool
 
 
 async def observation_keys(session: AsyncSession, detection_ids: Sequence[str]) -> list[Keys]:
     """In order of time."""
     table = PassageObservation
-    asked = select(table.id, table.detection_id, table.snapshot_key, table.plate_snapshot_key)
+    asked = select(table.id, table.detection_id, table.snapshot_key.is_not(None))
     found = await session.execute(
         asked.where(table.detection_id.in_(detection_ids)).order_by(table.captured_at, table.frame_id, table.id)
     )
@@ -163,41 +217,53 @@ async def drop_sightings(session: AsyncSession, ids: Sequence[str]) -> None:
 
 
 async def open_passages(session: AsyncSession, unseen_since: datetime, limit: int = 500) -> list[OpenPassage]:
-    """Passages that are not final and were last seen before a time, the longest unseen first."""
+    """Passages whose end is still to be told and that were last seen before a time, the longest unseen first."""
     table = Detection
     frame = ProcessedFrame
     newest = select(frame.captured_at).where(frame.camera_id == table.camera_id).order_by(frame.captured_at.desc())
     asked = select(
         table.id, table.camera_id, table.ended_at, table.updated_at, table.observation_count,
         newest.limit(1).scalar_subquery(),
-    ).where(table.final.is_(False), table.ended_at < unseen_since)  # fmt: skip
+    ).where(~table.settled, or_(~table.final, table.resumed), table.ended_at < unseen_since)  # fmt: skip
     found = await session.execute(asked.order_by(table.ended_at).limit(limit))
     return [OpenPassage(*row) for row in found]
 
 
 async def close_passage(session: AsyncSession, passage: OpenPassage) -> Detection | None:
     """Mark a passage final; None when it was seen again, or closed, since it was judged."""
-    asked = select(Detection).where(Detection.id == passage.id, Detection.final.is_(False))
-    row = (await session.scalars(asked)).one_or_none()
-    if row is None or row.ended_at != passage.ended_at:
+    row = (await session.scalars(select(Detection).where(Detection.id == passage.id))).one_or_none()
+    if row is None or row.ended_at != passage.ended_at or (row.final and not row.resumed):
         return None
-    row.final, row.updated_at = True, now()
+    row.final, row.resumed, row.updated_at = True, False, now()
     return row
 
 
-async def forget_spare_pictures(session: AsyncSession, row: Detection) -> list[str]:
-    """Keys of the pictures that no longer stand for a detection; its observations let go of them."""
-    table = PassageObservation
-    spare = list(
-        await session.scalars(
-            select(table).where(
-                table.detection_id == row.id, table.snapshot_key.is_not(None), table.snapshot_key != row.snapshot_key
-            )
-        )
-    )
-    keys = [key for item in spare for key in (item.snapshot_key, item.plate_snapshot_key) if key is not None]
-    for item in spare:
-        item.snapshot_key = item.plate_snapshot_key = None
+async def unsettled(session: AsyncSession, ended_before: datetime, limit: int) -> dict[str, list[str]]:
+    """Ids of passages that were told as final and ended before a time, by camera; the oldest first."""
+    table = Detection
+    # As one condition: by `final` alone SQLite would walk all that ever passed.
+    told = not_(or_(~table.final, table.resumed))
+    asked = select(table.camera_id, table.id).where(~table.settled, told, table.ended_at < ended_before)
+    found: dict[str, list[str]] = {}
+    for camera_id, name in await session.execute(asked.order_by(table.ended_at).limit(limit)):
+        found.setdefault(camera_id, []).append(name)
+    return found
+
+
+async def settle(session: AsyncSession, ids: Sequence[str], ended_before: datetime) -> list[str]:
+    """Settle passages that are still as `unsettled` found them: their observations let go of the pictures that do not
+    stand for them. Returns the keys of those pictures."""
+    table, own = PassageObservation, Detection
+    asked = select(own).where(own.id.in_(ids), own.final, ~own.resumed, own.ended_at < ended_before)
+    found = {row.id: row for row in await session.scalars(asked)}
+    pictured = select(table).where(table.detection_id.in_(found), table.snapshot_key.is_not(None))
+    keys: list[str] = []
+    for item in await session.scalars(pictured):
+        if item.snapshot_key != found[item.detection_id].snapshot_key:
+            keys += [key for key in (item.snapshot_key, item.plate_snapshot_key) if key is not None]
+            item.snapshot_key = item.plate_snapshot_key = item.snapshot_sha256 = item.plate_snapshot_sha256 = None
+    for row in found.values():
+        row.settled = True
     return keys
 
 

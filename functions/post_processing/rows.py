@@ -11,6 +11,7 @@ from functions.post_processing.sightings import Sighting
 from functions.shared.inference import Box, Candidate
 
 _DIGITS = 4
+_PICTURES = ("snapshot_key", "plate_snapshot_key", "snapshot_sha256", "plate_snapshot_sha256")
 
 Row = dict[str, Any]
 
@@ -36,6 +37,8 @@ def row_of(sighting: Sighting) -> Row:
         "lattice": lattice_row(sighting.lattice),
         "snapshot_key": sighting.snapshot_key,
         "plate_snapshot_key": sighting.plate_snapshot_key,
+        "snapshot_sha256": sighting.snapshot_sha256,
+        "plate_snapshot_sha256": sighting.plate_snapshot_sha256,
     }
 
 
@@ -56,18 +59,21 @@ def sighting_of(row: Mapping[str, Any]) -> Sighting:
         lattice=lattice_of_row(row["lattice"]),
         snapshot_key=row["snapshot_key"],
         plate_snapshot_key=row["plate_snapshot_key"],
+        snapshot_sha256=row["snapshot_sha256"],
+        plate_snapshot_sha256=row["plate_snapshot_sha256"],
     )
 
 
 def spare_row(sighting: Sighting) -> Row:
-    """A sighting that no passage holds, as JSON beside its frame."""
+    """A sighting that no passage holds, as JSON beside its frame: too faint to be shown, it has no pictures."""
     row = row_of(sighting)
-    del row["frame_id"], row["captured_at"], row["plate"], row["plate_confidence"]
+    for name in ("frame_id", "captured_at", "plate", "plate_confidence", *_PICTURES):
+        del row[name]
     return row
 
 
 def spare_of(row: Mapping[str, Any], frame_id: str, at: datetime) -> Sighting:
-    return sighting_of({**row, "frame_id": frame_id, "captured_at": at})
+    return sighting_of({**row, **dict.fromkeys(_PICTURES), "frame_id": frame_id, "captured_at": at})
 
 
 def rounded(confidence: float | None) -> float | None:

@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.post_processing import repository
 from functions.post_processing.derivation import Known, Scene
-from functions.post_processing.joining import MISSES, PARKED_MEMORY_S, SAME_ROAD, Look
+from functions.post_processing.joining import (
+    LOOKED_S,
+    MEMORY_S,
+    MISSES,
+    PARKED_MEMORY_S,
+    SAME_ROAD,
+    SIGN_MEMORY_S,
+    Look,
+)
 from functions.post_processing.looks import is_stationary
-from functions.post_processing.rows import box_of
-from functions.post_processing.sightings import Sighting, remembered
+from functions.post_processing.repository import Shot, Standing
+from functions.post_processing.sightings import Sighting, remembered, without_pictures
 from functions.post_processing.tracker import Frame
 from functions.shared.inference import Box
-from functions.shared.tables import Detection, ProcessedFrame
+from functions.shared.tables import Detection
 
 # Passages of a camera that a frame is held against, the latest first.
 MOST_PASSAGES = 200
+# Of those that stood, the latest of a camera that may return.
+MOST_STANDING = 300
 _REMEMBERED = 5000
+
+
+class KnownFrame(Exception):
+    """The frame is recorded already."""
 
 
 @dataclass(frozen=True)
@@ -41,45 +55,48 @@ class Scenes:
         self._kept: OrderedDict[str, Sighting] = OrderedDict()
 
     async def around(self, session: AsyncSession, frame: Frame, camera_id: str) -> Stored:
-        """The scene of a frame that is not recorded yet. Frames captured more than the horizon after it stay as they
-        are: they are that far apart only where old pictures are handed in."""
-        until = frame.at + self._horizon
-        after = await repository.frames_after(session, frame, camera_id, until)
-        before = await repository.times_before(session, camera_id, frame.at, MISSES + 1)
-        oldest = frame.at - timedelta(seconds=PARKED_MEMORY_S)
-        near = await repository.detections_between(session, camera_id, oldest, until, MOST_PASSAGES)
-        missed = before[MISSES] if len(before) > MISSES else oldest
-        in_sight = min(frame.at - timedelta(seconds=self._gap_s), missed)
-        hot = [row for row in near if row.ended_at >= in_sight]
-        known = await self._known(session, hot)
-        later = [_frame(row.id, row, known) for row in after]
-        places = [place for item in (frame, *later) for place in item.look.places]
-        returning = [row for row in near if row.ended_at < in_sight and self._may_return(row, frame, places)]
-        known += await self._known(session, returning)
-        looks = await self._looks(session, camera_id, frame, known)
-        rows = {row.id: row for row in (*hot, *returning)}
-        return Stored(Scene(frame, tuple(later), tuple(known), tuple(before), looks), rows)
+        """The scene of a frame. Frames captured more than the horizon after it stay as they are: they are that far
+        apart only where old pictures are handed in.
 
-    def _may_return(self, row: Detection, frame: Frame, places: Iterable[Box]) -> bool:
-        """Whether a passage that was missed may go on: one that stood, where something is seen now."""
-        last = box_of(row.last_box)
-        if not row.stationary or last is None:
-            return False
-        lately = row.ended_at >= frame.at - timedelta(seconds=2 * self._gap_s)
-        return lately or any(last.iou(place) >= SAME_ROAD for place in places)
+        Raises KnownFrame for one that is recorded already.
+        """
+        until = frame.at + self._horizon
+        shots = await repository.frames_around(session, camera_id, frame.at, until, MISSES + 1)
+        if any(shot.id == frame.id for shot in shots):
+            raise KnownFrame
+        after = [shot for shot in shots if (shot.at, shot.id) > frame.order]
+        before = [shot.at for shot in reversed(shots) if shot.at < frame.at][: MISSES + 1]
+        gap = timedelta(seconds=self._gap_s)
+        missed = before[MISSES] if len(before) > MISSES else frame.at - timedelta(seconds=MEMORY_S)
+        in_sight = min(frame.at - gap, missed)
+        places = [item.place for item in frame.sightings if item.place is not None]
+        places += [place for shot in after for place in repository.places_of(shot.seen or {})]
+        oldest = frame.at - timedelta(seconds=SIGN_MEMORY_S)
+        stood = await repository.standing(session, camera_id, oldest, in_sight, MOST_STANDING) if places else []
+        returning = [item.id for item in stood if _may_return(item, frame.at, 2 * gap, places)]
+        near = await repository.detections_between(session, camera_id, in_sight, until, returning, MOST_PASSAGES)
+        known = await self._known(session, near)
+        later = [_frame(shot, known) for shot in after]
+        newest = shots[-1].at if after else frame.at
+        looks = await self._looks(session, camera_id, frame, known, newest - gap) if places else ()
+        scene = Scene(frame, tuple(later), tuple(known), tuple(before), looks)
+        return Stored(scene, {row.id: row for row in near})
 
     async def _looks(
-        self, session: AsyncSession, camera_id: str, frame: Frame, known: Sequence[Known]
+        self, session: AsyncSession, camera_id: str, frame: Frame, known: Sequence[Known], missed: datetime
     ) -> tuple[Look, ...]:
-        """What was seen since a vehicle that stands was seen last."""
-        ends = []
+        """What was seen in the time after a vehicle that stands, and has been away since `missed`, was seen last."""
+        spans = []
         for each in known:
             before = [item for item in each.sightings if (item.at, item.frame_id) < frame.order]
-            if before and is_stationary(remembered(before)[0]):
-                ends.append(before[-1].at)
-        if not ends:
+            if not before or before[-1].at >= missed:
+                continue
+            kept, _ = remembered(before)
+            if is_stationary(kept) and kept[-1].vehicle_type is not None:
+                spans.append((kept[-1].at, kept[-1].at + timedelta(seconds=LOOKED_S)))
+        if not spans:
             return ()
-        found = await repository.looks_between(session, camera_id, min(ends), frame)
+        found = await repository.looks_between(session, camera_id, spans, frame)
         return tuple(Look(at, places) for at, places in found)
 
     async def _known(self, session: AsyncSession, rows: Sequence[Detection]) -> list[Known]:
@@ -91,20 +108,32 @@ class Scenes:
         fresh = {item.id: item for item in await repository.observations(session, missing)} if missing else {}
         found |= fresh
         by_detection: dict[str, list[Sighting]] = {}
-        for name, detection_id, key, plate_key in listed:
-            sighting = found[name]
-            if (sighting.snapshot_key, sighting.plate_snapshot_key) != (key, plate_key):
-                sighting = replace(sighting, snapshot_key=key, plate_snapshot_key=plate_key)
+        for name, detection_id, pictured in listed:
+            sighting = found[name] if pictured else without_pictures(found[name])
             by_detection.setdefault(detection_id, []).append(sighting)
         self._keep(fresh)
         return [Known(row.id, (not row.corrected, row.id), tuple(by_detection.get(row.id, ()))) for row in rows]
 
-    def _keep(self, fresh: dict[str, Sighting]) -> None:
+    def recorded(self, sightings: Iterable[Sighting]) -> None:
+        """Remember what was committed: it need not be read back."""
+        self._keep({item.id: item for item in sightings})
+
+    def _keep(self, fresh: Mapping[str, Sighting]) -> None:
         self._kept.update(fresh)
         while len(self._kept) > _REMEMBERED:
             self._kept.popitem(last=False)
 
 
-def _frame(name: str, row: ProcessedFrame, known: Iterable[Known]) -> Frame:
-    held = tuple(item for each in known for item in each.sightings if item.frame_id == name)
-    return Frame(name, row.captured_at, (*held, *repository.rest_of(row)))
+def _may_return(item: Standing, at: datetime, lately: timedelta, places: Iterable[Box]) -> bool:
+    """Whether a passage that was missed may go on: one that stood, where something is seen now."""
+    away = at - item.ended_at
+    if away <= lately:
+        return True
+    if away > timedelta(seconds=SIGN_MEMORY_S if item.is_plate else PARKED_MEMORY_S):
+        return False
+    return any(item.place.iou(place) >= SAME_ROAD for place in places)
+
+
+def _frame(shot: Shot, known: Iterable[Known]) -> Frame:
+    held = tuple(item for each in known for item in each.sightings if item.frame_id == shot.id)
+    return Frame(shot.id, shot.at, (*held, *repository.rest_of(shot)))

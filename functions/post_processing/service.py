@@ -6,8 +6,7 @@ What is recorded is a function of the set of frames that were read, whatever the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -15,9 +14,10 @@ from sqlalchemy.exc import IntegrityError
 
 from functions.post_processing import closing, metrics, repository, snapshots
 from functions.post_processing.cameras import CameraRules, Cameras
-from functions.post_processing.derivation import Derived, Scene, derive
+from functions.post_processing.derivation import derive
+from functions.post_processing.lately import Lately
 from functions.post_processing.recording import Recorder, Times, Written, wanted_pictures, with_stored_pictures
-from functions.post_processing.scene import Scenes
+from functions.post_processing.scene import KnownFrame, Scenes
 from functions.post_processing.seeing import Seen, seen_in
 from functions.post_processing.sightings import Sighting
 from functions.shared import logs
@@ -40,6 +40,9 @@ AHEAD = timedelta(seconds=60)
 # What a frame may take, besides its age and inference, until it is recorded, s.
 SLACK_S = 10.0
 
+# Whether no frame of a camera waits to be read, whose newest that was read is of this time.
+Quiet = Callable[[str, datetime | None], Awaitable[bool]]
+
 
 class Outcome(StrEnum):
     """What became of a frame."""
@@ -48,14 +51,6 @@ class Outcome(StrEnum):
     DUPLICATE = "duplicate"
     TOO_OLD = "too_old"
     IN_FUTURE = "in_future"
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What was derived before the lock: it holds as long as the scene under the lock is the same."""
-
-    scene: Scene
-    derived: Derived
 
 
 class _PicturesWanted(Exception):
@@ -81,10 +76,13 @@ class FrameService:
         self._late_s = settings.frame_max_age_s + settings.inference_timeout_s + SLACK_S
         self._cameras = Cameras(db)
         self._scenes = Scenes(settings.passage_gap_s, self._late_s)
+        self._lately = Lately()
         self._endings = closing.Endings(settings)
 
-    async def read(self, meta: FrameMeta, jpeg: bytes) -> Outcome:
+    async def read(self, meta: FrameMeta, jpeg: bytes, *, fresh: bool = False) -> Outcome:
         """Record what a frame shows. A frame that was read before changes nothing.
+
+        `fresh`: it is hardly one that was, so it is not asked before it is read.
 
         Raises Rejected for a frame without a sound id or time, BrokenImage for bytes that are no picture, and what
         inference, database and store raise when they are away; then nothing is recorded and the frame may be given
@@ -94,10 +92,7 @@ class FrameService:
         if useless is not None:
             metrics.DROPPED.labels(useless).inc()
             return useless
-        with metrics.step("known"):
-            async with self.db.read() as session:
-                known = await repository.is_processed(session, meta.id)
-        if known:
+        if not fresh and await self._is_known(meta):
             return self._duplicate()
         rules = await self._cameras.of(meta.camera_id)
         with metrics.INFERENCE_SECONDS.time(), metrics.step("inference"):
@@ -119,6 +114,11 @@ class FrameService:
         late = (self._clock() - _since(meta)).total_seconds() > self.settings.frame_max_age_s
         return Outcome.TOO_OLD if late else None
 
+    async def _is_known(self, meta: FrameMeta) -> bool:
+        with metrics.step("known"):
+            async with self.db.read() as session:
+                return await repository.is_processed(session, meta.id)
+
     def _duplicate(self) -> Outcome:
         metrics.DROPPED.labels("duplicate").inc()
         return Outcome.DUPLICATE
@@ -126,40 +126,35 @@ class FrameService:
     async def _settle(self, meta: FrameMeta, jpeg: bytes, seen: Seen, rules: CameraRules) -> Outcome:
         """Store the pictures that are wanted, then record all in one transaction.
 
-        Which pictures are wanted is found without a lock, so that none is held while the store is asked. Where
-        another worker changes the passages in between, the transaction gives up and asks for what it misses.
+        Which pictures are wanted is guessed without a question, so that no lock is held while the store is asked.
+        Where the passages say otherwise, the transaction gives up and asks for what it misses.
         """
-        stored: set[str] = set()
-        planned: Plan | None = None
-        if seen.frame.sightings:
-            with metrics.step("plan"):
-                async with self.db.read() as session:
-                    around = await self._scenes.around(session, seen.frame, meta.camera_id)
-                planned = Plan(around.scene, derive(around.scene, self.settings.passage_gap_s))
-            await self._store_pictures(jpeg, wanted_pictures(planned.derived, meta.id, stored), seen, stored)
+        stored: dict[str, snapshots.Hashes] = {}
+        await self._store_pictures(jpeg, self._lately.wanted(meta.camera_id, seen.frame), seen, stored)
         for _ in range(_TRIES):
             try:
                 with metrics.step("record"):
-                    return await self._record(meta, seen, stored, rules, planned)
+                    await self._record(meta, seen, stored, rules)
             except _PicturesWanted as wanted:
                 await self._store_pictures(jpeg, wanted.sightings, seen, stored)
-            except IntegrityError:
-                async with self.db.read() as session:
-                    if not await repository.is_processed(session, meta.id):
-                        raise
+            except KnownFrame:
                 return self._duplicate()
+            except IntegrityError:
+                if not await self._is_known(meta):
+                    raise
+                return self._duplicate()
+            else:
+                self._lately.recorded(meta.camera_id, seen.frame)
+                return Outcome.RECORDED
         raise RuntimeError("the passages of a camera would not hold still")
 
     async def _record(
-        self, meta: FrameMeta, seen: Seen, stored: set[str], rules: CameraRules, planned: Plan | None
-    ) -> Outcome:
+        self, meta: FrameMeta, seen: Seen, stored: Mapping[str, snapshots.Hashes], rules: CameraRules
+    ) -> None:
         async with self.db.transaction() as session:
             await lock_camera(session, meta.camera_id)
-            if await repository.is_processed(session, meta.id):
-                return self._duplicate()
             around = await self._scenes.around(session, seen.frame, meta.camera_id)
-            same = planned is not None and planned.scene == around.scene
-            derived = planned.derived if planned and same else derive(around.scene, self.settings.passage_gap_s)
+            derived = derive(around.scene, self.settings.passage_gap_s)
             wanted = wanted_pictures(derived, meta.id, stored)
             if wanted:
                 raise _PicturesWanted(wanted)
@@ -167,13 +162,13 @@ class FrameService:
             await repository.mark_processed(session, meta, seen.frame, seen.size, derived.rest.get(meta.id, ()))
             recorder = Recorder(session, around, meta, seen.size, rules)
             written = await recorder.write(derived, self._threshold(rules), self._times())
-            closed = closing.by_frame(session, written.rows, around.scene.newest, seen.size, self._clock())
-            for each in closed:
-                written.spare += await repository.forget_spare_pictures(session, each.row)
+            closed = closing.by_frame(
+                session, written.rows, around.scene.newest_frame, seen.size, self.settings.passage_gap_s, self._clock()
+            )
+        self._scenes.recorded(item for each in derived.passages for item in each.gained if item.frame_id == meta.id)
         _count(written, meta, len(around.scene.later), len(seen.frame.sightings))
         closing.count(closed, self._clock())
         await self._delete_pictures(written.spare)
-        return Outcome.RECORDED
 
     def _threshold(self, rules: CameraRules) -> float:
         return self.settings.min_plate_confidence if rules.threshold is None else rules.threshold
@@ -181,7 +176,9 @@ class FrameService:
     def _times(self) -> Times:
         return Times(self._clock(), self._clock() - timedelta(seconds=self._late_s))
 
-    async def _store_pictures(self, jpeg: bytes, wanted: Sequence[Sighting], seen: Seen, stored: set[str]) -> None:
+    async def _store_pictures(
+        self, jpeg: bytes, wanted: Sequence[Sighting], seen: Seen, stored: dict[str, snapshots.Hashes]
+    ) -> None:
         if not wanted:
             return
         with metrics.step("pictures"):
@@ -192,14 +189,21 @@ class FrameService:
                 await self._store.put(sighting.snapshot_key, vehicle)
                 if plate is not None and sighting.plate_snapshot_key is not None:
                     await self._store.put(sighting.plate_snapshot_key, plate)
-                stored.add(sighting.snapshot_key)
+                stored[sighting.id] = snapshots.hashes(vehicle, plate)
 
-    async def sweep(self, *, idle: bool) -> int:
-        """Close passages that have ended; returns how many. `idle`: no frame waits to be read."""
+    async def sweep(self, *, idle: bool, quiet: Quiet | None = None) -> int:
+        """Close passages that have ended; returns how many.
+
+        `idle`: no frame of any camera waits to be read. `quiet` tells it of one camera, where others are busy.
+        """
+
+        async def camera_is_idle(item: repository.OpenPassage) -> bool:
+            return idle or (quiet is not None and await quiet(item.camera_id, item.newest_frame))
+
         clock = self._clock()
         async with self.db.read() as session:
             waiting = await repository.open_passages(session, clock - closing.LEAST_UNSEEN)
-            over = await self._endings.over(session, waiting, clock, idle=idle)
+            over = await self._endings.over(session, waiting, clock, camera_is_idle)
         closed = 0
         for item in over:
             closed += await self._close(item)
@@ -209,12 +213,24 @@ class FrameService:
         async with self.db.transaction() as session:
             await lock_camera(session, item.passage.camera_id)
             closed = await closing.close(session, item)
-            if closed is None:
-                return False
-            spare = await repository.forget_spare_pictures(session, closed.row)
-        closing.count([closed], self._clock())
-        await self._delete_pictures(spare)
-        return True
+        if closed is not None:
+            closing.count([closed], self._clock())
+        return closed is not None
+
+    async def settle(self) -> int:
+        """Let go of the pictures that do not stand for their passage, once no frame can come that changes which do.
+
+        Returns how many passages were looked at.
+        """
+        frontier = self._times().frontier - timedelta(seconds=self.settings.passage_gap_s)
+        async with self.db.read() as session:
+            found = await repository.unsettled(session, frontier, _BATCH)
+        for camera_id, ids in found.items():
+            async with self.db.transaction() as session:
+                await lock_camera(session, camera_id)
+                spare = await repository.settle(session, ids, frontier)
+            await self._delete_pictures(spare)
+        return sum(map(len, found.values()))
 
     async def _delete_pictures(self, keys: Sequence[str]) -> None:
         """After the commit that let go of them; one that cannot be deleted now is left to the retention."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from typing import NamedTuple
@@ -41,6 +41,8 @@ class Sighting:
     lattice: Lattice = ()
     snapshot_key: str | None = None
     plate_snapshot_key: str | None = None
+    snapshot_sha256: str | None = None
+    plate_snapshot_sha256: str | None = None
 
     @property
     def order(self) -> tuple[datetime, str, str]:
@@ -66,6 +68,11 @@ class Sighting:
         return Box(x1=x - half, y1=y - 1.5 * half, x2=x + half, y2=y + 0.5 * half)
 
     @property
+    def is_plate_alone(self) -> bool:
+        """Whether it is a plate without a vehicle: a sign, lettering, or a vehicle that was not made out."""
+        return self.vehicle_box is None and self.plate_box is not None
+
+    @property
     def worth_opening(self) -> bool:
         """A faint vehicle without a plate, or a faint text without a vehicle, opens no passage; it may join one."""
         vehicle, reading = self.vehicle_confidence or 0.0, self.reading
@@ -85,6 +92,12 @@ def sighting_id(frame_id: str, at: datetime, index: int) -> str:
     """The id of a frame's sighting: it follows from the frame alone, and sorts by the time of capture."""
     millis = max(0, int(at.timestamp() * 1000))
     return f"{millis:012x}"[-12:] + hashlib.sha256(f"{frame_id}/{index}".encode()).hexdigest()[:20]
+
+
+def without_pictures(sighting: Sighting) -> Sighting:
+    return replace(
+        sighting, snapshot_key=None, plate_snapshot_key=None, snapshot_sha256=None, plate_snapshot_sha256=None
+    )
 
 
 class Dropped(NamedTuple):

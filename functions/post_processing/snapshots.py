@@ -15,10 +15,11 @@ from functions.shared.inference import Box, PlateReading
 from functions.shared.store import image_key
 
 Image = NDArray[np.uint8]
+# SHA-256 of a stored vehicle's and plate's picture, in hex.
+Hashes = tuple[str, str | None]
 # Share of the vehicle's size that is shown around it; longest side and JPEG quality of the pictures.
 MARGIN, LONGEST_SIDE, VEHICLE_QUALITY, PLATE_QUALITY = 0.15, 1280, 85, 95
-# Share of the plate's size that its picture shows around it: as much as the readers themselves look at, so that a
-# stored picture can be read again.
+# Share of the plate's size that its picture shows around it where the readers do not say what they looked at.
 PLATE_MARGIN = 0.1
 
 
@@ -40,18 +41,27 @@ def decode(jpeg: bytes) -> Image:
 
 
 def plate_cut(plate: PlateReading) -> Box:
-    """The upright part of the frame in which a plate was read: what holds its box and its corners."""
+    """The upright part of the frame in which a plate was read: what the readers say that they looked at, else what
+    holds its box and its corners, and a margin."""
+    if plate.cut is not None:
+        return plate.cut
     across, down = [x for x, _ in plate.corners], [y for _, y in plate.corners]
     box = plate.box
-    return Box(x1=min(box.x1, *across), y1=min(box.y1, *down), x2=max(box.x2, *across), y2=max(box.y2, *down))
+    x1, y1, x2, y2 = min(box.x1, *across), min(box.y1, *down), max(box.x2, *across), max(box.y2, *down)
+    aside, above = PLATE_MARGIN * (x2 - x1), PLATE_MARGIN * (y2 - y1)
+    return Box(x1=x1 - aside, y1=y1 - above, x2=x2 + aside, y2=y2 + above)
 
 
 def pictures(frame: Image, sighting: Sighting, cut: Box | None) -> tuple[bytes, bytes | None]:
     """JPEGs of the vehicle and of the plate (None where none was read), whose part of the frame is `cut`."""
     place = sighting.place
     vehicle = encode(shrunk(crop(frame, place, MARGIN)) if place is not None else shrunk(frame), VEHICLE_QUALITY)
-    plate = encode(crop(frame, cut, PLATE_MARGIN), PLATE_QUALITY) if cut is not None else None
+    plate = encode(crop(frame, cut, 0.0), PLATE_QUALITY) if cut is not None else None
     return vehicle, plate
+
+
+def hashes(vehicle: bytes, plate: bytes | None) -> Hashes:
+    return hashlib.sha256(vehicle).hexdigest(), None if plate is None else hashlib.sha256(plate).hexdigest()
 
 
 def crop(frame: Image, box: Box, margin: float) -> Image:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from functions.post_processing.joining import MISSES, PARKED_MEMORY_S, Look, Rules, Track, gain
+from functions.post_processing.joining import MEMORY_S, MISSES, SIGN_MEMORY_S, Look, Rules, Track, gain
 from functions.post_processing.matching import match
 from functions.post_processing.sightings import Sighting, remembered
 
@@ -73,7 +73,7 @@ class Tracker:
         """Give each sighting of a frame to a track, open one for it, or leave it over in `rest`."""
         sightings = sorted(frame.sightings, key=lambda item: item.order)
         rules = Rules(self._gap_s, self._since(frame.at), self._looks)
-        near = [item for item in self.tracks if (frame.at - item.track.end).total_seconds() <= PARKED_MEMORY_S]
+        near = [item for item in self.tracks if (frame.at - item.track.end).total_seconds() <= SIGN_MEMORY_S]
         columns = [(item, [gain(item.track, sighting, rules) for sighting in sightings]) for item in near]
         # Tracks that nothing may join are left out, so that they cannot decide between equal pairings.
         live = [(item, column) for item, column in columns if any(column)]
@@ -93,4 +93,4 @@ class Tracker:
     def _since(self, at: datetime) -> datetime:
         """The time before which a vehicle was last seen that more than MISSES frames before `at` have missed."""
         earlier = [time for time in self._times if time < at]
-        return earlier[-1 - MISSES] if len(earlier) > MISSES else at - timedelta(seconds=PARKED_MEMORY_S)
+        return earlier[-1 - MISSES] if len(earlier) > MISSES else at - timedelta(seconds=MEMORY_S)

@@ -245,11 +245,18 @@ def _custody(page: _Page, evidence: Evidence, words: Any, zone: ZoneInfo) -> Non
         page.multi_cell(0, 4.6, plain(line), align="L", new_x=XPos.LMARGIN, new_y=YPos.NEXT)
 
 
+def _held(picture: Picture) -> str:
+    return "same" if picture.stored_sha256 == picture.sha256 else "differs"
+
+
 def _integrity(page: _Page, evidence: Evidence, words: Any) -> None:
     page.heading(words["hashes"])
     page.fact(words["record"], evidence.record_sha256, mono=True)
     for picture in evidence.pictures:
         page.fact(f"{words[f'picture.{picture.kind}']} ({picture.kind}.jpg)", picture.sha256, mono=True)
+        page.fact(words["hash.stored"], picture.stored_sha256 or "-", mono=True)
+        held = "unknown" if picture.stored_sha256 is None else _held(picture)
+        page.words(words[f"hash.{held}"])
     page.ln(1)
     page.words(words["attached"])
     page.ln(1)

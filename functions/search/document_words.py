@@ -18,6 +18,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "custody.row": "linha", "by": "por", "asked": "Emitido para", "reason": "Motivo",
         "reason.none": "não informado",
         "made": "Emitido em", "hashes": "Integridade (SHA-256)", "record": "Registro (record.json)",
+        "hash.stored": "Ao ser gravada", "hash.same": "A imagem é a mesma que foi gravada no momento da passagem.",
+        "hash.differs": "ATENÇÃO: a imagem NÃO é a que foi gravada no momento da passagem.",
+        "hash.unknown": "O valor ao ser gravada não foi anotado.",
         "attached": "O registro e as imagens originais estão anexados a este PDF: quem recalcular o SHA-256 de cada "
         "anexo obtém os valores acima. O número do documento é a linha do registro de auditoria que a emissão gravou; "
         "nela constam os mesmos valores, e a corrente do registro se prova com `gtvision audit verify`.",
@@ -44,6 +47,9 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "custody.none": "The audit log has no earlier access.", "custody.row": "row", "by": "by",
         "asked": "Issued to", "reason": "Reason", "reason.none": "not given", "made": "Issued at",
         "hashes": "Integrity (SHA-256)", "record": "Record (record.json)",
+        "hash.stored": "When stored", "hash.same": "The picture is the one that was stored at the passage.",
+        "hash.differs": "WARNING: the picture is NOT the one that was stored at the passage.",
+        "hash.unknown": "Its value when stored was not noted.",
         "attached": "The record and the original pictures are attached to this PDF: whoever computes the SHA-256 of "
         "each attachment gets the values above. The document's number is the row of the audit log that was written "
         "when it was issued; it holds the same values, and `gtvision audit verify` proves the log's chain.",

@@ -30,10 +30,12 @@ MOST_CUSTODY, MOST_EXPORTS = 100, 50
 
 @dataclass(frozen=True)
 class Picture:
-    """A JPEG as it is stored. `kind`: vehicle or plate."""
+    """A JPEG as it is stored now. `kind`: vehicle or plate. `stored_sha256`: of what was stored, None where nobody
+    noted it."""
 
     kind: str
     jpeg: bytes
+    stored_sha256: str | None = None
 
     @property
     def sha256(self) -> str:
@@ -125,11 +127,13 @@ async def _pictures(context: Context, found: Found) -> tuple[tuple[Picture, ...]
     """The stored pictures, and the kinds of those that should be there and are not any more."""
     row = found.detection
     pictures, missing = [], []
-    for kind, key in (("vehicle", row.snapshot_key), ("plate", row.plate_snapshot_key)):
+    for kind, key, stored in (
+        ("vehicle", row.snapshot_key, row.snapshot_sha256), ("plate", row.plate_snapshot_key, row.plate_snapshot_sha256)
+    ):  # fmt: skip
         if key is None:
             continue
         try:
-            pictures.append(Picture(kind, await context.store.get(key)))
+            pictures.append(Picture(kind, await context.store.get(key), stored))
         except NotFound:
             missing.append(kind)
     return tuple(pictures), tuple(missing)
@@ -171,6 +175,7 @@ def _record(found: Found, seen: Sequence[PassageObservation], corrections: Seque
         "id", "camera_id", "final", "vehicle_type", "vehicle_confidence", "color", "color_confidence", "direction",
         "plate", "plate_confidence", "plate_format", "plate_rows", "plate_read", "corrected", "uncertain",
         "candidates", "box", "observation_count", "snapshot_key", "plate_snapshot_key",
+        "snapshot_sha256", "plate_snapshot_sha256",
     )  # fmt: skip
     return {
         **{name: getattr(row, name) for name in plain},

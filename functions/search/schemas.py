@@ -168,6 +168,8 @@ class CorrectionView(BaseModel):
 class DetectionDetail(DetectionView):
     seen: list[ObservationView] = Field(description="the observations that were kept, in order of time")
     corrections: list[CorrectionView] = Field(description="in order of time")
+    snapshot_sha256: str | None = Field(description="of the vehicle's picture as it was stored; null for older ones")
+    plate_snapshot_sha256: str | None = Field(description="of the plate's, likewise")
 
 
 class EvidenceQuery(BaseModel):

@@ -160,6 +160,7 @@ async def find_one(context: Context, detection_id: str, look: Look) -> Detection
     return DetectionDetail(
         **shown.model_dump(), seen=[_observation(row, hidden=hidden) for row in seen],
         corrections=[await correction_view(context, row, look) for row in corrections],
+        snapshot_sha256=found.detection.snapshot_sha256, plate_snapshot_sha256=found.detection.plate_snapshot_sha256,
     )  # fmt: skip
 
 

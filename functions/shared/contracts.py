@@ -95,8 +95,10 @@ class Candidate(BaseModel):
 class DetectionRecorded(CameraMessage):
     """A passage was seen (`final` false: a preview that may still change) or has ended (`final` true).
 
-    All of one passage have the same `detection_id`. With `replaced_by` set the detection is none any more: a frame
-    that came late showed that it was part of that other one. Such a message is never final, and the last of its id.
+    All of one passage have the same `detection_id`; the newest holds. `final` may come again: when a frame shows the
+    vehicle once more, or one that came late changes what was said; after it no preview comes. With `replaced_by` set
+    the detection is none any more: a frame that came late showed that it was part of that other one. Such a message is
+    never final, and the last of its id.
     """
 
     subject_root: ClassVar[str] = f"{PREFIX}.detections"

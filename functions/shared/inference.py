@@ -83,7 +83,7 @@ class PlateReading(_Frozen):
 
     `text` has no separator; `format` is None when none of the formats asked for fits; `corners` runs from the
     top left clockwise; `candidates` is best first and begins with `text` itself; `lattice` is by format, 'any' for free
-    text of the likeliest length.
+    text of the likeliest length. `cut` is all that the readers looked at; None where they do not say.
     """
 
     text: str
@@ -95,6 +95,7 @@ class PlateReading(_Frozen):
     detector_confidence: float
     rows: Literal[1, 2] = 1
     lattice: dict[str, FormatLattice] = Field(default_factory=dict)
+    cut: Box | None = None
 
 
 class VehicleSighting(_Frozen):

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 
 from cli.demo.glyphs import draw_text
 from cli.demo.plates import Plate, PlateStyle, draw_plate
+from functions.post_processing import snapshots
 from functions.shared.inference import Inference, PlateReading, open_inference
 from tests.support.models import ensure_models, photograph
+from tests.triton_models.conftest import part
 
 ONE_ROW = np.array([[576, 489], [705, 497], [706, 536], [577, 528]], np.float32)
 """Corners of the right car's plate in the photograph."""
@@ -110,3 +112,42 @@ def test_levels_of_a_washed_out_plate_are_spread_and_an_even_one_does_no_harm(vi
     assert pale.astype(float).std() < 15 < 45 < found.astype(float).std()
     even = views.spread(np.full((64, 128, 3), 130, np.uint8))
     assert even.std() == 0
+
+
+async def test_it_says_what_it_looked_at_and_that_alone_reads_the_same(engine: Inference) -> None:
+    """Cut out of the frame by `cut`, as it is stored, the plate reads as it did there."""
+    for text, corners, drawn in (
+        ("RIO2A18", ONE_ROW, draw_plate(Plate("RIO2A18", PlateStyle.MERCOSUL))),
+        ("RIO2A18", TWO_ROWS, two_rows("RIO2A18", PlateStyle.MERCOSUL)),
+    ):
+        jpeg = with_plate(drawn, corners)
+        seen = await plate_at(engine, jpeg, corners)
+        assert seen.text == text
+        assert seen.cut is not None
+        picture = snapshots.decode(jpeg)
+        cut = snapshots.crop(picture, snapshots.plate_cut(seen), 0.0)
+        assert cut.shape[:2] == (round(seen.cut.height), round(seen.cut.width))
+        again = await engine.read(snapshots.encode(cut, snapshots.PLATE_QUALITY))
+        assert text in [one.plate.text for one in again.observations if one.plate is not None]
+
+
+def test_what_the_readers_looked_at_holds_every_view(views: ModuleType) -> None:
+    """Painted white outside of it, the frame gives the readers the same pictures."""
+    reading, frame = part("reading"), part("frame")
+    noise = np.random.default_rng(7).integers(0, 255, (300, 400, 3), np.uint8)
+    tilted = np.array([[130, 95], [248, 120], [240, 168], [126, 140]], np.float32)
+    plate = frame.Plate(np.array([120, 90, 256, 172], np.float32), 0.9, tilted, cornered=True)
+    made = frame.Frame(noise, part("pictures").fit_for_detection(300, 400), frame.Options())
+    job = reading.Job(made, plate, layouts=[np.zeros(6)] * len(views.SLOT_VIEWS))
+    job.symbols = {rows: [np.zeros(1)] * len(seen) for rows, seen in reading.OCR_VIEWS.items()}
+    x1, y1, x2, y2 = map(int, job.looked_at())
+    assert np.all(np.array([120 - x1, 90 - y1, x2 - 256, y2 - 172]) > 5)
+    assert x1 > 0
+    before = [job.slot_cut(number) for number in range(len(views.SLOT_VIEWS))]
+    before += [job.ocr_cut(rows, number) for rows, seen in reading.OCR_VIEWS.items() for number in range(len(seen))]
+    inner = noise[y1:y2, x1:x2].copy()
+    noise[:] = 255
+    noise[y1:y2, x1:x2] = inner
+    after = [job.slot_cut(number) for number in range(len(views.SLOT_VIEWS))]
+    after += [job.ocr_cut(rows, number) for rows, seen in reading.OCR_VIEWS.items() for number in range(len(seen))]
+    assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))

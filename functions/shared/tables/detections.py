@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Computed, Float, ForeignKey, Index, Integer, String, false, text
+from sqlalchemy import JSON, Boolean, Computed, Float, ForeignKey, Index, Integer, String, false, text, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from functions.shared.plates import fold_sql
@@ -21,6 +21,9 @@ class Detection(Table):
     `plate` is what counts: what the readers last said (`plate_read`), or what a person said (`corrected`).
     `source`: the system that read it, null for this one.
     `plate_folded` is `plates.fold` of it, kept by the database itself.
+    The hashes are of the pictures as they were stored; null where that was by an older version.
+    `settled`: no frame can come any more that changes what is over, and pictures that do not stand for it are gone.
+    `resumed`: seen again after its end was told; it will be told once more.
 
     On PostgreSQL the table is partitioned by day of `id` (`functions.shared.partitions`): ids are time-ordered, so a
     row is found in its one partition by its id alone. No passage starts later than a day after its id was made.
@@ -35,6 +38,15 @@ class Detection(Table):
         Index("ix_detections_plate_folded", "plate_folded", "plate"),
         Index("ix_detections_open", "final", "camera_id", "ended_at"),
         Index("ix_detections_camera_ended", "camera_id", "ended_at"),
+        # Each frame asks what stands before its camera; the reader's sweeper asks what is not done with.
+        Index(
+            "ix_detections_standing", "camera_id", "ended_at",
+            sqlite_where=text("stationary = 1"), postgresql_where=text("stationary"),
+        ),
+        Index(
+            "ix_detections_unsettled", "ended_at",
+            sqlite_where=text("settled = 0"), postgresql_where=text("NOT settled"),
+        ),
         # Retention takes pictures away from rows that stay: it must not look at those that have none any more.
         Index(
             "ix_detections_pictured", "started_at", "id",
@@ -72,6 +84,10 @@ class Detection(Table):
     best_score: Mapped[float] = mapped_column(Float, default=0.0)
     snapshot_key: Mapped[str | None] = mapped_column(String(255))
     plate_snapshot_key: Mapped[str | None] = mapped_column(String(255))
+    snapshot_sha256: Mapped[str | None] = mapped_column(String(64))
+    plate_snapshot_sha256: Mapped[str | None] = mapped_column(String(64))
+    settled: Mapped[bool] = mapped_column(Boolean, default=True, server_default=true())
+    resumed: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
     source: Mapped[str | None] = mapped_column(String(32))
     correlation_id: Mapped[str] = mapped_column(String(64))
     created_at: Mapped[datetime]
@@ -102,6 +118,8 @@ class PassageObservation(Table):
     color_confidence: Mapped[float | None] = mapped_column(Float)
     snapshot_key: Mapped[str | None] = mapped_column(String(255))
     plate_snapshot_key: Mapped[str | None] = mapped_column(String(255))
+    snapshot_sha256: Mapped[str | None] = mapped_column(String(64))
+    plate_snapshot_sha256: Mapped[str | None] = mapped_column(String(64))
 
 
 class Correction(Table):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import hashlib
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -193,6 +194,8 @@ async def test_rekor_groups_come_by_an_alias(served: Served) -> None:
     assert row.box == [10.0, 20.0, 210.0, 170.0]
     assert row.snapshot_key is not None
     assert row.plate_snapshot_key is not None
+    for key, noted in ((row.snapshot_key, row.snapshot_sha256), (row.plate_snapshot_key, row.plate_snapshot_sha256)):
+        assert hashlib.sha256(await served.context.store.get(key)).hexdigest() == noted
 
 
 async def test_rekor_frames_of_one_passage_are_one_detection(served: Served) -> None:

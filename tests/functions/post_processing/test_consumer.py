@@ -8,9 +8,10 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
+from nats.aio.msg import Msg
 from prometheus_client import REGISTRY
 
-from functions.post_processing.handler import DURABLE, Reader
+from functions.post_processing.handler import DURABLE, Reader, Waiting
 from functions.shared.bus import Bus
 from functions.shared.cloudevents import frame_headers
 from functions.shared.config import ReaderSettings
@@ -126,8 +127,40 @@ async def test_a_frame_delivered_again_changes_nothing(
         # Another message id, so that the stream does not drop what a redelivery would bring.
         await bus.publish_raw(meta.subject, jpeg, {**headers, "Nats-Msg-Id": f"{meta.id}-{attempt}"})
         await until(lambda: settled(bus))
+    assert len(await memory.observations()) == len(await memory.messages()) == 1
+
+
+async def test_a_frame_whose_ack_was_lost_is_not_read_again(
+    bus: Bus, start: Start, film: Film, memory: Memory, inference: ScriptedInference, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what the bus gives out again is asked for before it is read: of what is new nothing can be known."""
+    acknowledge = Msg.ack
+
+    async def lost_once(message: Msg) -> None:
+        if message.metadata.num_delivered == 1:
+            await message.nak()
+        else:
+            await acknowledge(message)
+
+    monkeypatch.setattr(Msg, "ack", lost_once)
+    await start()
+    await bus.publish_frame(*film.frame(6, car(50, 50, "ABC1D23")))
+    await until(lambda: settled(bus))
     assert inference.calls == 1
     assert len(await memory.observations()) == 1
+
+
+async def test_whether_frames_of_one_camera_wait_is_told_by_its_newest(bus: Bus, film: Film) -> None:
+    """Beside cameras whose frames do."""
+    (first, jpeg), (second, other) = film.frame(0, car(50, 50)), film.frame(1, car(60, 50))
+    assert await Waiting(bus).is_quiet("gate", None), "it never sent any"
+    await bus.publish_frame(first, jpeg)
+    assert not await Waiting(bus).is_quiet("gate", None)
+    assert await Waiting(bus).is_quiet("gate", first.captured_at)
+    await bus.publish_frame(second, other)
+    assert not await Waiting(bus).is_quiet("gate", first.captured_at)
+    assert await Waiting(bus).is_quiet("gate", second.captured_at)
+    assert await Waiting(bus).is_quiet("other", None)
 
 
 async def test_inference_away_brings_the_frame_back_later(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hashlib
 import shutil
 import tempfile
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
@@ -91,10 +93,13 @@ class Stage:
                 outcomes = await asyncio.gather(*read)
                 assert set(outcomes) <= {Outcome.RECORDED, Outcome.DUPLICATE}
                 await services[each[0][1]].sweep(idle=False)
+                await services[each[0][1]].settle()
             self.clock.at += timedelta(hours=2)
             while await services[0].sweep(idle=True):
                 pass
-            return await told(database, store)
+            while await services[0].settle():
+                pass
+            return await told(services[0].db, store)
 
 
 async def told(database: Database, store: FolderStore) -> dict[str, object]:
@@ -106,20 +111,38 @@ async def told(database: Database, store: FolderStore) -> dict[str, object]:
     last = {item.detection_id: item for item in (DetectionRecorded.model_validate_json(row.body) for row in messages)}
     assert {name for name, item in last.items() if not item.replaced_by} == {row.id for row in rows}
     assert all(last[row.id].final and last[row.id].plate == row.plate for row in rows)
-    for row in rows:
-        # Only a passage whose first pictures were let go of for another's may lack some.
-        assert row.snapshot_key is None or await store.get(row.snapshot_key)
+    await _proved(rows, seen, store)
     passages = [
         (
             row.started_at, row.ended_at, row.plate, row.plate_read, row.plate_confidence, row.plate_format,
             row.uncertain,
             str(row.candidates), row.plate_rows, row.vehicle_type, row.vehicle_confidence, row.color,
             row.color_confidence, row.direction, row.stationary, str(row.last_box), row.observation_count, row.final,
+            row.snapshot_key, row.plate_snapshot_key, row.snapshot_sha256, row.plate_snapshot_sha256, row.best_score,
+            str(row.box),
             tuple(sorted(item.id for item in seen if item.detection_id == row.id)),
         )
         for row in rows
     ]  # fmt: skip
     return {"passages": sorted(passages, key=str), "observations": len(seen)}
+
+
+async def _proved(rows: Sequence[Detection], seen: Sequence[PassageObservation], store: FolderStore) -> None:
+    """Each passage has pictures: those of one of its own sightings, with its plate where that has one, and no others
+    are kept. A frame that is lost takes with it only what it alone showed."""
+    kept = []
+    for row in rows:
+        assert row.settled
+        (shown,) = [item for item in seen if item.detection_id == row.id and item.snapshot_key is not None]
+        assert (row.snapshot_key, row.plate_snapshot_key) == (shown.snapshot_key, shown.plate_snapshot_key)
+        assert (row.plate_snapshot_key is None) == (shown.plate is None)
+        for key, told_hash in (
+            (row.snapshot_key, row.snapshot_sha256), (row.plate_snapshot_key, row.plate_snapshot_sha256)
+        ):  # fmt: skip
+            if key is not None:
+                kept.append(key)
+                assert hashlib.sha256(await store.get(key)).hexdigest() == told_hash
+    assert sorted(kept) == sorted(str(path.relative_to(store.root)) for path in store.root.rglob("*.jpg"))
 
 
 def outcome(url: str, folder: Path, street: list[Shot], delivery: Delivery, workers: int) -> dict[str, object]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -165,7 +166,7 @@ async def test_a_late_frame_joins_a_passage_that_was_closed(
     service: FrameService, film: Film, memory: Memory, show: Show
 ) -> None:
     await show((0, car(50, 50, "ABC1D23", 0.5)), (8, car(400, 200, "QWE5R66")))
-    assert await service.sweep(idle=True) == 1
+    assert [row.final for row in await memory.detections()] == [True, False]
     await show((1, car(60, 55, "ABC1D23", 0.95)))
     assert await memory.plates() == ["ABC1D23", "QWE5R66"]
 
@@ -265,8 +266,35 @@ async def test_cameras_do_not_share_passages(
     assert [row.camera_id for row in await memory.detections()] == ["north", "south"]
 
 
+async def test_what_stands_there_unchanged_is_not_pictured_again(
+    show: Show, memory: Memory, store: FolderStore
+) -> None:
+    """Each picture costs time, and one that shows no more than another of a second before is of no use."""
+    await show(*((second, car(50, 50, "ABC1D23"), car(300, 50, "QWE5R66", 0.7 + 0.05 * second)) for second in range(5)))
+    kept = [row.plate for row in await memory.observations() if row.snapshot_key is not None]
+    assert sorted(map(str, kept)) == ["ABC1D23"] + ["QWE5R66"] * 5
+    assert len([path for path in store.root.rglob("*.jpg")]) == 2 * len(kept)
+
+
+async def test_two_that_a_late_frame_parts_have_both_their_pictures(
+    show: Show, memory: Memory, store: FolderStore
+) -> None:
+    """Read first, the two seem one, of which the first is the clearer; the bare frames between tell that it left."""
+    parked, back = car(50, 150, "ABC1D23", 0.95), car(50, 150, "ABC1D23", 0.8)
+    await show(*((second, parked) for second in range(5)), (60, back))
+    assert await memory.plates() == ["ABC1D23"]
+    await show(*((second,) for second in range(10, 60, 5)))
+    rows = await memory.detections()
+    assert [row.plate for row in rows] == ["ABC1D23"] * 2
+    for row in rows:
+        assert row.snapshot_key is not None
+        assert row.plate_snapshot_key is not None
+        assert hashlib.sha256(await store.get(row.snapshot_key)).hexdigest() == row.snapshot_sha256
+        assert hashlib.sha256(await store.get(row.plate_snapshot_key)).hexdigest() == row.plate_snapshot_sha256
+
+
 async def test_the_pictures_are_those_of_the_clearest_reading(
-    show: Show, memory: Memory, store: FolderStore, service: FrameService
+    show: Show, memory: Memory, store: FolderStore, service: FrameService, clock: GivenClock
 ) -> None:
     await show(
         (0, car(50, 50, "ABC1D28", 0.5)), (1, car(80, 70, "ABC1D23", 0.95, size=160)), (2, car(110, 90, "ABC1D23", 0.7))
@@ -279,12 +307,17 @@ async def test_the_pictures_are_those_of_the_clearest_reading(
     assert found.plate_snapshot_key is not None
     assert (await store.get(found.snapshot_key))[:3] == b"\xff\xd8\xff"
     assert (await store.get(found.plate_snapshot_key))[:3] == b"\xff\xd8\xff"
-    # The first picture is spare once the passage has ended.
-    assert len([path for path in store.root.rglob("*.jpg")]) == 4
+    # Until no frame can come that parts them, each may come to stand for a passage of its own.
+    assert len([path for path in store.root.rglob("*.jpg")]) == 6
     async with service.db.transaction() as session:
         later = found.ended_at + timedelta(seconds=30)
         session.add(ProcessedFrame(id="gate:later", camera_id="gate", captured_at=later, processed_at=later))
     assert await service.sweep(idle=False) == 1
+    clock.at = found.ended_at + timedelta(seconds=40)
+    assert await service.settle() == 0
+    clock.at = found.ended_at + timedelta(seconds=45)
+    assert await service.settle() == 1
+    assert await service.settle() == 0
     left = {str(path.relative_to(store.root)) for path in store.root.rglob("*.jpg")}
     assert left == {found.snapshot_key, found.plate_snapshot_key}
 

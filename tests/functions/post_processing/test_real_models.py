@@ -59,9 +59,13 @@ async def test_two_cars_of_a_photograph_become_two_detections(
         broken = meta.model_copy(update={"id": "gate:broken"})
         with pytest.raises(BrokenImage):
             await service.read(broken, b"\xff\xd8\xff\xe0 no picture")
+        found = [row for row in await memory.detections() if row.plate is not None]
+        for row in found:
+            assert row.plate_snapshot_key is not None
+            again = await service.inference.read(await store.get(row.plate_snapshot_key))
+            assert row.plate in [one.plate.text for one in again.observations if one.plate is not None]
     finally:
         await service.inference.close()
-    found = [row for row in await memory.detections() if row.plate is not None]
     assert sorted(str(row.plate) for row in found) == sorted(TRUTH)
     assert [row.observation_count for row in found] == [3, 3]
     for row in found:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 
 from functions.post_processing import repository
 from functions.post_processing.service import FrameService, Outcome
@@ -22,7 +22,7 @@ from functions.shared.store import FolderStore, open_store
 from functions.shared.tables import Camera, Detection, OutboxMessage, ProcessedFrame
 from functions.shared.vault import Vault
 from tests.functions.post_processing.conftest import Memory, Show
-from tests.functions.post_processing.scenes import Film, ScriptedInference, car
+from tests.functions.post_processing.scenes import Film, GivenClock, ScriptedInference, car
 from tests.support.s3 import S3Server
 
 
@@ -84,7 +84,6 @@ async def test_a_preview_at_the_first_plate_then_its_changes_then_the_end(
     await show(
         (1, car(60, 55, "ABC1D28", 0.5)), (2, car(70, 60, "ABC1D23", 0.95)), (3, car(80, 65, "ABC1D23", 0.9)), (8,)
     )
-    assert await service.sweep(idle=True) == 1
     told = [DetectionRecorded.model_validate_json(row.body) for row in await memory.messages()]
     assert [(event.plate, event.final) for event in told] == [("ABC1D28", False), ("ABC1D23", False), ("ABC1D23", True)]
     (found,) = await memory.detections()
@@ -138,7 +137,7 @@ async def test_two_sweepers_close_a_passage_once(
     reader_settings: ReaderSettings, database_url: str, store: FolderStore, inference: ScriptedInference, show: Show,
     memory: Memory,
 ) -> None:  # fmt: skip
-    await show(*((second * 10, car(50 * second, 50, f"ABC1D{second}0")) for second in range(1)), (9,))
+    await show((0, car(300, 100, "ABC1D23")), (1, car(420, 100, "ABC1D23")), (2, car(535, 100, size=105)))
     databases = [Database(database_url) for _ in range(3)]
     services = [FrameService(reader_settings, database, store, inference) for database in databases]
     closed = await asyncio.gather(*(service.sweep(idle=True) for service in services))
@@ -195,14 +194,17 @@ async def test_without_room_nothing_is_recorded_and_the_frame_may_come_again(
 
 
 async def test_a_store_that_deletes_nothing_does_not_keep_a_passage_open(
-    service: FrameService, show: Show, memory: Memory, store: FolderStore, monkeypatch: pytest.MonkeyPatch
-) -> None:
+    service: FrameService, show: Show, memory: Memory, store: FolderStore, clock: GivenClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     async def away(_: str) -> None:
         raise StoreUnavailable("S3 does not answer")
 
     monkeypatch.setattr(store, "delete", away)
     await show((0, car(50, 50, "ABC1D23", 0.5)), (1, car(60, 55, "ABC1D23", 0.95)), (9,))
-    assert await service.sweep(idle=True) == 1
+    clock.at += timedelta(minutes=1)
+    assert await service.settle() == 1
+    assert [(row.final, row.settled) for row in await memory.detections()] == [(True, True)]
 
 
 async def test_inference_away_leaves_the_frame_unread(
@@ -245,14 +247,44 @@ async def test_pictures_go_to_a_real_object_store_and_spare_ones_leave_it(
             "s3_secret_key": SecretStr(s3.secret_key),
         }
     )  # fmt: skip
-    service = FrameService(settings, database, open_store(settings, vault), inference)
+    clock = GivenClock()
+    service = FrameService(settings, database, open_store(settings, vault), inference, clock)
     await service.read(*film.frame(0, car(50, 50, "ABC1D23", 0.5)))
     await service.read(*film.frame(1, car(60, 55, "ABC1D23", 0.95)))
     await service.read(*film.frame(8))
-    assert await service.sweep(idle=True) == 1
+    clock.at += timedelta(minutes=1)
+    assert await service.settle() == 1
     (found,) = await memory.detections()
     client = s3.client()
     kept = {item["Key"] for item in client.list_objects_v2(Bucket=s3_bucket).get("Contents", [])}
     client.close()
     pictures = {key for key in kept if key.endswith(".jpg")}
     assert pictures == {found.snapshot_key, found.plate_snapshot_key}
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+async def test_what_each_frame_and_sweep_asks_walks_no_table(database: Database) -> None:
+    """Of a table of years only the few rows that are not done with, or stand there, are looked at."""
+    asked: list[tuple[str, object]] = []
+
+    def listen(_: object, __: object, statement: str, values: object, *___: object) -> None:
+        asked.append((statement, values))
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", listen)
+    at = now()
+    async with database.read() as session:
+        await repository.standing(session, "gate", at - timedelta(hours=12), at, 9)
+        await repository.unsettled(session, at, 9)
+        await repository.open_passages(session, at)
+        await repository.frames_around(session, "gate", at, at, 3)
+        await repository.detections_between(session, "gate", at, at, (), 9)
+    told = [(text, values) for text, values in asked if "SELECT" in text]
+    plans = []
+    async with database.engine.connect() as connection:
+        for text, values in told:
+            found = await connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", values)  # type: ignore[arg-type]  # as given
+            plans.append(" ".join(str(row._mapping["detail"]) for row in found))
+    wanted = ["standing", "unsettled", "unsettled", "processed_frames_camera", "camera_ended"]
+    for plan, index in zip(plans, wanted, strict=True):
+        assert "SCAN" not in plan.replace("SCALAR", "")
+        assert f"INDEX ix_{index}" in plan.replace("ix_detections_", "ix_"), plan

@@ -137,6 +137,29 @@ async def test_the_document_of_a_sighting(served: Served, database: Database) ->
     assert (act.subject, act.details["plates"]) == (row.id, 1)
 
 
+async def test_the_document_says_whether_the_pictures_are_those_that_were_stored(
+    served: Served, database: Database
+) -> None:
+    row = await sighting(served, database)
+    told = {"snapshot_sha256": hashlib.sha256(jpeg("navy")).hexdigest(), "plate_snapshot_sha256": 64 * "0"}
+    async with database.transaction() as session:
+        await session.execute(update(Detection).values(**told))
+    shown = (await served.client.get(f"{URL}/{row.id}")).json()
+    assert {name: shown[name] for name in told} == told
+    answer = await served.client.get(f"{URL}/{row.id}/evidence.pdf", params={"lang": "en"})
+    text = text_of(answer.content)
+    assert text.count("is the one that was stored") == text.count("is NOT the one that was stored") == 1
+    assert all(value in text for value in told.values())
+    attached = {file: content[0] for file, content in PdfReader(io.BytesIO(answer.content)).attachments.items()}
+    assert {name: json.loads(attached["record.json"])[name] for name in told} == told
+
+
+async def test_where_no_hash_was_noted_the_document_says_so(served: Served, database: Database) -> None:
+    row = await sighting(served, database)
+    answer = await served.client.get(f"{URL}/{row.id}/evidence.pdf", params={"lang": "en"})
+    assert text_of(answer.content).count("when stored was not noted") == 2
+
+
 @pytest.mark.parametrize(
     ("headers", "params", "title"),
     [

@@ -71,6 +71,7 @@ def _plate(plate: Plate, reading: joint.Reading, box: Array) -> dict[str, Any]:
         "format": first.format,
         "rows": reading.rows,
         "box": _box(box),
+        "cut": None if plate.cut is None else _box(plate.cut),
         "corners": [[round(float(x), 2), round(float(y), 2)] for x, y in plate.outline],
         "candidates": [
             {"text": text.text, "confidence": round(text.confidence, 4), "format": text.format}

@@ -53,6 +53,7 @@ class Options:
 class Plate:
     """A plate on its way: the detector's box [4] and score, its corners [4, 2] (the box's until `cornered`). A `faint`
     one scored too low to be believed unless the readers see a plate there; `plain`: they see one in all views.
+    `cut` [4]: what they looked at, once read.
     """
 
     found: Array
@@ -63,6 +64,7 @@ class Plate:
     plain: bool = False
     reading: Reading | None = None
     best: Array | None = None
+    cut: Array | None = None
     _whole: tuple[Array, Array, Array] | None = field(default=None, repr=False)
 
     @classmethod

@@ -86,9 +86,27 @@ class Job:
         if isinstance(view, views.RowsView):
             cut = views.rectify_rows(self.picture, self.plate.whole, view)
         else:
-            corners = self.plate.corners if view.corners else geometry.box_corners(self.plate.found)
-            cut = views.rectify(self.picture, corners, view)
+            cut = views.rectify(self.picture, self._ocr_corners(view), view)
         return cut if number < TOGETHER else views.spread(cut)
+
+    def _ocr_corners(self, view: views.View) -> Array:
+        return self.plate.corners if view.corners else geometry.box_corners(self.plate.found)
+
+    def looked_at(self) -> Array:
+        """The upright box [4] of whole pixels about all that the readers were shown of the plate, in the picture."""
+        box = geometry.box_corners(self.plate.found)
+        shown = [views.outer(self.plate.whole if view.corners else box, view)
+                 for view in views.SLOT_VIEWS[: len(self.layouts)]]  # fmt: skip
+        for rows, symbols in self.symbols.items():
+            for view in OCR_VIEWS[rows][: len(symbols)]:
+                if isinstance(view, views.RowsView):
+                    shown.append(views.outer(self.plate.whole, view.whole))
+                else:
+                    shown.append(views.outer(self._ocr_corners(view), view))
+        around = geometry.bounds(np.concatenate(shown))
+        width, height = self.frame.size
+        edges = np.concatenate([np.floor(around[:2]), np.ceil(around[2:]) + 1])
+        return np.clip(edges, 0, (width, height, width, height))
 
 
 async def read_plates(frames: Sequence[Frame], infer: Infer) -> None:
@@ -216,6 +234,7 @@ def _conclude(job: Job, reading: joint.Reading) -> None:
     plate = job.plate
     plate.best = plate.whole if reading.rows == 2 else plate.corners
     plate.reading, plate.plain = reading, job.looks.no_plate <= PLAIN
+    plate.cut = job.looked_at()
     width, height = job.frame.size
     x1, y1, x2, y2 = plate.found[:4]
     if reading.texts[0].format is None and (min(x1, y1) < 4 or x2 > width - 4 or y2 > height - 4):

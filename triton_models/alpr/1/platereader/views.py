@@ -71,6 +71,11 @@ class RowsView:
     lap: float = 0.03
     weight: float = 1.0
 
+    @property
+    def whole(self) -> View:
+        """Both rows, before they are parted."""
+        return View(True, 0.02, -self.top, 0.02, self.bottom - 1)
+
 
 ROWS_VIEWS = (
     RowsView(0.18, 0.55, 0.98),
@@ -97,7 +102,7 @@ def spread(cut: Array) -> Array:
 
 def rectify_rows(picture: Array, corners: Array, view: RowsView) -> Array:
     """The two rows of the plate between `corners` [4, 2] side by side, uint8 RGB [48, 160, 3]."""
-    whole = View(True, 0.02, -view.top, 0.02, view.bottom - 1)
+    whole = view.whole
     share = view.bottom - view.top
     height = round(2.2 * HEIGHT)
     plate = rectify(picture, corners, whole, height, WIDTH // 2)
@@ -106,6 +111,15 @@ def rectify_rows(picture: Array, corners: Array, view: RowsView) -> Array:
     lower = plate[min(height - 2, round((split - lap) * height)) :]
     halves = [cv2.resize(half, (WIDTH // 2, HEIGHT), interpolation=cv2.INTER_AREA) for half in (upper, lower)]
     return np.concatenate(halves, axis=1)
+
+
+def outer(corners: Array, view: View) -> Array:
+    """The part of the picture that a view of a plate between `corners` [4, 2] shows, as corners [4, 2]."""
+    square = np.array([[0, 0], [1, 0], [1, 1], [0, 1]], np.float32)
+    low, high = (-view.left, -view.top), (1 + view.right, 1 + view.bottom)
+    shown = np.array([[low, (high[0], low[1]), high, (low[0], high[1])]], np.float32)
+    move = cv2.getPerspectiveTransform(square, np.ascontiguousarray(corners, np.float32))
+    return np.asarray(cv2.perspectiveTransform(shown, move)[0])
 
 
 def rectify(picture: Array, corners: Array, view: View, height: int = HEIGHT, width: int = WIDTH) -> Array:
