@@ -161,10 +161,11 @@ def test_the_address_takes_the_place_of_the_host(url: str, address: str, opened:
 
 def test_ipv6(tmp_path: Path) -> None:
     try:
-        with socket.create_server(("::1", 0), family=socket.AF_INET6) as listener:
-            port = listener.getsockname()[1]
-            threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
-            place = rtsp_place.reach(f"rtsp://[::1]:{port}/a", 2.0, LOOPBACK)
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
     except OSError:
         pytest.skip("this machine has no IPv6")
+    with listener:
+        port = listener.getsockname()[1]
+        threading.Thread(target=lambda: listener.accept()[0].close(), daemon=True).start()
+        place = rtsp_place.reach(f"rtsp://[::1]:{port}/a", 2.0, LOOPBACK)
     assert place.url == f"rtsp://[::1]:{port}/a"
