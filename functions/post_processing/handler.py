@@ -36,7 +36,7 @@ OpenInference = Callable[[ReaderSettings], Inference]
 def open_engine(settings: ReaderSettings) -> Inference:
     """The engine that the settings name. Raises Misconfigured for a missing model."""
     return open_inference(
-        settings.triton_url, settings.model_repository, max_in_flight=settings.inference_in_flight,
+        settings.triton_url, settings.model_repository, max_in_flight=settings.frames_in_hand,
         timeout_s=settings.inference_timeout_s, threads=settings.inference_threads,
     )  # fmt: skip
 
@@ -111,7 +111,7 @@ class Reader:
             fresh = message.metadata.num_delivered == 1
             await self.read(context, frame_meta(message.headers or {}), message.data, fresh=fresh)
 
-        await bus.consume(DURABLE, handle, concurrency=service.settings.inference_in_flight, stop=stop)
+        await bus.consume(DURABLE, handle, concurrency=service.settings.frames_in_hand, stop=stop)
 
 
 def reader_settings(context: Context) -> ReaderSettings:

@@ -274,11 +274,20 @@ class ReaderSettings(FunctionSettings):
 
     triton_url: str | None = Field(None, description="grpc://HOST:PORT of Triton (default: in process, ONNX Runtime)")
     model_repository: Path = Field(Path("triton_models"), description="model repository of the in-process engine")
-    inference_in_flight: int = Field(8, ge=1, le=256, description="frames given to inference at once")
+    inference_in_flight: int = Field(
+        0, ge=0, le=256, description="frames given to inference at once (0: 8 in process, 16 with Triton)"
+    )
     inference_timeout_s: float = Field(10.0, gt=0, description="useful life of a frame in the queue of inference, s")
     inference_threads: int = Field(0, ge=0, le=128, description="threads of the in-process engine (0: all cores)")
     frame_max_age_s: float = Field(20.0, gt=0, description="frames older than this are dropped unread, s")
     passage_gap_s: float = Field(4.0, gt=0, description="a vehicle unseen for this long has passed, s")
+
+    @property
+    def frames_in_hand(self) -> int:
+        """How many frames are given to inference at once. Of 16 Triton reads two batches while as many wait, so that it
+        need not wait for those that are being recorded; in process more than 8 would only grow old.
+        """
+        return self.inference_in_flight or (16 if self.triton_url else 8)
 
 
 class CaptureSettings(Settings):

@@ -64,12 +64,12 @@ class Asker:
             return False
 
     def ask(self, model: str) -> None:
-        """Let the model read a small picture. Raises Failed."""
+        """Let the model read a small picture, and say of its other instances whether they live. Raises Failed."""
         try:
             if model not in self._questions:
                 config = self._client.get_model_config(model, as_json=True, client_timeout=5.0)["config"]
                 self._questions[model] = question(config)
-            self._client.infer(model, [self._questions[model]], client_timeout=ASK_S)
+            self._client.infer(model, [self._questions[model]], client_timeout=ASK_S, parameters={"probe": True})
         except InferenceServerException as error:
             raise failed(error) from None
 

@@ -77,7 +77,8 @@ async def test_a_small_run_counts_every_frame_and_adds_up(models: Path, folder: 
     assert {"inference", "record", "pictures", "store"} <= set(report.steps_ms)
     assert set(report.cpu_ms_by_model) == set(report.pictures_by_model) == set(report.batch_by_model)
     assert report.pictures_by_model["vehicle_detector"] >= 4
-    for spread in (report.ratio, report.ratio_reader, report.ratio_cpu):
+    assert (report.ratio_server is not None) == (report.server_per_second is not None) == (engine == "triton")
+    for spread in (report.ratio, report.ratio_reader, report.ratio_cpu, report.ratio_server or report.ratio):
         assert 0 < spread.least <= spread.median <= spread.most
 
 
@@ -174,6 +175,16 @@ def test_ratios_are_taken_within_a_round() -> None:
     assert (report.cpu_ms_models, report.cpu_ms_reader, report.cpu_ms_by_model) == (80.0, 90.0, {"m": 50.0})
     assert (report.steps_ms, report.cpu_ms_settling) == ({"record": 5.0}, 20.0)
     assert report.every_frame_once
+
+
+def test_the_server_alone_is_a_third_measure_where_there_is_one() -> None:
+    facts = Facts("triton", "models", "fp32 384x640", 2, 0.0, {"m": 10}, {"m": 4}, {"m": 0.5}, (1.0, 1.8))
+    report = make_report([(rounds_of(), Cost(1, 1), Cost(1, 1)), (rounds_of(), Cost(1, 1), Cost(1, 1))], facts)
+    assert report.ratio_server is not None
+    assert (report.ratio_server.least, report.ratio_server.most) == (0.5, 0.9)
+    console = Console(record=True, width=160)
+    show(report, console)
+    assert "ratio to Triton alone" in console.export_text()
 
 
 def test_repositories_are_compared_round_by_round() -> None:

@@ -93,21 +93,22 @@ def work_of(server: TritonServer) -> dict[str, Work]:
     return seen
 
 
-def processes_of(pid: int) -> dict[str, int]:
-    """Process id of each model's stub, by the model's name."""
+def processes_of(pid: int) -> dict[str, list[int]]:
+    """Process ids of each model's stubs, one an instance, by the model's name."""
     children = [int(n) for file in Path(f"/proc/{pid}/task").glob("*/children") for n in file.read_text().split()]
-    found = {}
-    for child in children:
+    found: dict[str, list[int]] = {}
+    for child in sorted(children):
         words = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
         for word in words:
             parts = Path(word).parts
             if len(parts) > 2 and parts[-2].isdigit() and parts[-1].startswith("model."):
-                found[parts[-3]] = child
+                found.setdefault(parts[-3], []).append(child)
     return found
 
 
 def kill_process_of(server_pid: int, model: str) -> None:
-    os.kill(processes_of(server_pid)[model], signal.SIGKILL)
+    """The first one, if it has several instances."""
+    os.kill(processes_of(server_pid)[model][0], signal.SIGKILL)
 
 
 def assert_same_box(one: Box, other: Box) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 STREAM, DURABLE = "FRAMES", "post-processing"
 PERIOD_S = 0.5
 # Of one camera the stream keeps three frames; what is published beyond these two could push out an unread one.
-OF_A_CAMERA, AT_ONCE = 2, 16
+OF_A_CAMERA, AT_ONCE = 2, 32
 FRAME_S, SETTLE_S, QUIET_S = 120.0, 120.0, 8.0
 _SAMPLE = re.compile(r"^(?P<name>gtv_reader_\w+)(?:\{(?P<labels>[^}]*)\})? (?P<value>\S+)$", re.M)
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
@@ -123,6 +123,26 @@ class Platform:
             dropped=int(_total(grown, "gtv_reader_frames_dropped_total")),
             failed=int(_total(grown, "gtv_reader_frames_failed_total")), stored=stored,
         )  # fmt: skip
+
+    async def server_alone(self, contents: Sequence[bytes]) -> float | None:
+        """Seconds that the Triton server takes for the pictures when nothing but them is asked of it, as many at once
+        as the reader gives it; None for a platform without one.
+        """
+        from functions.shared.config import ReaderSettings
+        from functions.shared.inference import open_inference
+
+        url = self._stack.environ.get("GTV_TRITON_URL")
+        if not url:
+            return None
+        given = self._stack.environ.get("GTV_INFERENCE_IN_FLIGHT")
+        settings = ReaderSettings(triton_url=url, inference_in_flight=int(given or 0))
+        engine = open_inference(url, Path(), max_in_flight=settings.frames_in_hand, timeout_s=FRAME_S)
+        began = time.perf_counter()
+        try:
+            await asyncio.gather(*(engine.read(content) for content in contents))
+            return time.perf_counter() - began
+        finally:
+            await engine.close()
 
     async def _publish(self, films: Sequence[Film], number: int) -> tuple[list[int], float]:
         """Stream sequences, and the seconds from the first frame's publishing to the last acknowledgement."""

@@ -46,7 +46,9 @@ class Report(BaseModel):
     """One benchmark. Rates in frames/s, times in ms a frame.
 
     `ratio` is the platform's rate over that of the bare models in the same round, `ratio_reader` over that of the plate
-    reader alone (decoding and text besides the models). `ratio_cpu` compares CPU: the bare models' over the platform's.
+    reader alone (decoding and text besides the models), `ratio_server`, where there is a Triton server, over that of
+    the server asked directly, without bus, votes and database. `ratio_cpu` compares CPU: the bare models' over the
+    platform's.
     `cpu_ms` says where the platform's CPU goes while frames are read; its parts add up to `cpu_ms_total`.
     `cpu_ms_settling` is what it spends afterwards, at rest but for the ends of passages. `steps_ms` is the time on
     the clock that frames spend in each step of the reader, where steps of different frames overlap.
@@ -67,6 +69,8 @@ class Report(BaseModel):
     ratio: Spread
     ratio_reader: Spread
     ratio_cpu: Spread
+    server_per_second: Spread | None = None
+    ratio_server: Spread | None = None
     cpu_ms: dict[str, float]
     cpu_ms_total: float
     cpu_ms_settling: float
@@ -98,6 +102,8 @@ class Facts:
     pictures: Mapping[str, int]
     batches: Mapping[str, int]
     by_model: Mapping[str, float]
+    server_s: tuple[float, ...] = ()
+    """Seconds of each round that the Triton server alone took."""
 
 
 def make_report(rounds: Rounds, facts: Facts) -> Report:
@@ -105,6 +111,7 @@ def make_report(rounds: Rounds, facts: Facts) -> Report:
     frames = rounds[0][0].frames
     cpu = {name: _ms([one.cpu_s.get(name, 0.0) for one, _, _ in rounds], frames) for name in rounds[0][0].cpu_s}
     last = rounds[-1][0]
+    alone = facts.server_s
     return Report(
         engine=facts.engine, repository=facts.repository, variant=facts.variant, frames=frames, rounds=len(rounds),
         cores=facts.cores, load_before=round(facts.load_before, 2),
@@ -114,6 +121,8 @@ def make_report(rounds: Rounds, facts: Facts) -> Report:
         ratio=spread([models.wall_s / one.wall_s for one, models, _ in rounds]),
         ratio_reader=spread([reader.wall_s / one.wall_s for one, _, reader in rounds]),
         ratio_cpu=spread([models.cpu_s / sum(one.cpu_s.values()) for one, models, _ in rounds]),
+        server_per_second=spread([frames / seconds for seconds in alone]) if alone else None,
+        ratio_server=spread([s / one.wall_s for (one, _, _), s in zip(rounds, alone, strict=True)]) if alone else None,
         cpu_ms=cpu, cpu_ms_total=round(sum(cpu.values()), 2),
         cpu_ms_settling=_ms([one.settling_s for one, _, _ in rounds], frames),
         cpu_ms_models=_ms([models.cpu_s for _, models, _ in rounds], frames),

@@ -14,6 +14,9 @@ def show(report: Report, console: Console) -> None:
     rates.add_row("bus, models, votes, database", *_numbers(report.platform_per_second))
     rates.add_row("bare models", *_numbers(report.models_per_second))
     rates.add_row("plate reader alone", *_numbers(report.reader_per_second))
+    if report.server_per_second and report.ratio_server:
+        rates.add_row("Triton alone, asked directly", *_numbers(report.server_per_second))
+        rates.add_row("ratio to Triton alone", *_numbers(report.ratio_server))
     rates.add_row("ratio to the bare models", *_numbers(report.ratio), style="bold")
     rates.add_row("ratio to the plate reader", *_numbers(report.ratio_reader))
     rates.add_row("CPU of the bare models, of the platform's", *_numbers(report.ratio_cpu))

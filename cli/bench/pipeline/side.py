@@ -1,4 +1,4 @@
-"""One model repository in the benchmark: a platform that runs on it, and its models and its reader alone."""
+"""One model repository in the benchmark: a platform on it, and its models, its reader and its server alone."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ class Side:
         self.repository, self._triton, self._database_url, self._films = repository, triton, database_url, films
         self._contents = [film.frames[index].content for film, index in in_turn(films)]
         self.rounds: list[tuple[Round, Cost, Cost]] = []
+        self._server_s: list[float] = []
         self._bare: Bare
         self._platform: Platform
         self._counted: Mapping[str, int] = {}
@@ -46,10 +47,15 @@ class Side:
         models = await asyncio.to_thread(self._bare.models)
         reader = await asyncio.to_thread(self._bare.reader, self._contents)
         self.rounds.append((one, models, reader))
+        server = await self._platform.server_alone(self._contents)
+        self._server_s += [] if server is None else [server]
 
     async def facts(self, engine: str, load: float) -> Facts:
         variant = read_manifest(self.repository).variant
         named = f"{variant.precision} {variant.input}" if variant else "fp32 384x640"
         by_model = await asyncio.to_thread(self._bare.by_model)
         cores = os.cpu_count() or 1
-        return Facts(engine, str(self.repository), named, cores, load, self._counted, self._bare.batch, by_model)
+        return Facts(
+            engine, str(self.repository), named, cores, load, self._counted, self._bare.batch, by_model,
+            tuple(self._server_s),
+        )  # fmt: skip

@@ -44,8 +44,14 @@ def test_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.data_dir == Path("/srv/gtv")
     assert [key.get_secret_value() for key in settings.fernet_keys] == ["one", "two"]
     assert settings.camera_networks == ("10.0.0.0/8", "192.168.0.0/16")
-    assert settings.inference_in_flight == 3
+    assert settings.inference_in_flight == settings.frames_in_hand == 3
     assert settings.triton_url is None, "an empty value counts as not set"
+
+
+def test_triton_is_given_more_frames_at_once() -> None:
+    assert ReaderSettings().frames_in_hand == 8
+    assert ReaderSettings(triton_url="grpc://triton:8001").frames_in_hand == 16
+    assert ReaderSettings(triton_url="grpc://triton:8001", inference_in_flight=4).frames_in_hand == 4
 
 
 def test_an_unknown_name_is_named() -> None:

@@ -64,17 +64,21 @@ async def test_a_dead_process_is_unloaded_and_loaded(victim: str, tmp_path: Path
         engine = open_inference(server.url, ensure_models(), timeout_s=30)
         before = await engine.read(frame)
         assert server.pid is not None
-        dead = processes_of(server.pid)[victim]
+        gone = set(processes_of(server.pid)[victim])
+        assert len(gone) == (2 if victim == "alpr" else 1)
         kill_process_of(server.pid, victim)
-        with pytest.raises(InferenceUnavailable):
-            await engine.read(frame)
+        if len(gone) == 1:
+            with pytest.raises(InferenceUnavailable):
+                await engine.read(frame)
         assert server.ready(), "the server itself never says so"
-        after, kinds = await read_until_well(engine, frame, 180)
-        assert_same_reading(after, before)
-        assert processes_of(server.pid)[victim] != dead
-        assert set(kinds) <= {"dead_process", "no_model", "error"}, kinds
         assert server.guard is not None
         told = await told_of_heals(server.guard)
+        after, kinds = await read_until_well(engine, frame, 180)
+        assert_same_reading(after, before)
+        new = set(processes_of(server.pid)[victim])
+        assert len(new) == len(gone)
+        assert not new & gone, "one of two is healed with the other, as Triton can"
+        assert set(kinds) <= {"dead_process", "no_model", "error"}, kinds
         assert f'gtv_triton_heals_total{{model="{victim}",ok="true"}} 1.0' in told
         assert len(re.findall(r"^gtv_triton_heals_total{", told, re.MULTILINE)) == 1, told
         assert server.guard.ready

@@ -11,6 +11,7 @@ import triton_python_backend_utils as pb
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from instances import Siblings
 from platereader import pictures, pipeline
 
 
@@ -45,6 +46,11 @@ def options_of(request: pb.InferenceRequest) -> pipeline.Options:
     )
 
 
+def _is_probe(request: pb.InferenceRequest) -> bool:
+    """Whether it asks if the model lives, all instances of it."""
+    return bool(json.loads(request.parameters() or "{}").get("probe"))
+
+
 async def read_apart(frames: list[bytes], options: list[pipeline.Options]) -> list:
     """Each frame's observations or its error. A batch that fails is read again frame by frame, so that what one of
     them does to the pipeline or to another model is felt by that frame alone.
@@ -64,6 +70,9 @@ async def read_apart(frames: list[bytes], options: list[pipeline.Options]) -> li
 class TritonPythonModel:
     """The class that the python backend looks for."""
 
+    def initialize(self, args: dict[str, str]) -> None:
+        self._siblings = Siblings(Path(__file__), json.loads(args["model_config"]))
+
     async def execute(self, requests: list) -> list:
         frames: list[bytes] = []
         options: list[pipeline.Options] = []
@@ -73,6 +82,10 @@ class TritonPythonModel:
                 asked = options_of(request)
             except (ValueError, TypeError) as error:
                 counts.append(pb.TritonError(f"parameters: {error}", pb.TritonError.INVALID_ARG))
+                continue
+            missing = self._siblings.missing() if _is_probe(request) else ""
+            if missing:
+                counts.append(pb.TritonError(missing, pb.TritonError.INTERNAL))
                 continue
             rows = pb.get_input_tensor_by_name(request, "jpeg").as_numpy().reshape(-1)
             frames.extend(bytes(row) for row in rows)
