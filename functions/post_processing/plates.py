@@ -7,12 +7,11 @@ from functools import lru_cache
 from typing import NamedTuple
 
 from functions.shared.inference import Candidate, FormatLattice, PlateFormat
+from functions.shared.plates import confusions, edit_distance
 
-# Characters that plate readers take for each other, by what a mistake costs (1: no excuse). The first row is the
-# digit and letter twins, the second the letters that differ by a stroke.
-_TWINS = ("0ODQ", "1IL", "8B", "5S", "2Z", "6G", "4A", "7T")
+# Letters and digits that differ by a stroke, as single frames misread them; what is searched by is a little stricter.
 _COUSINS = ("UV", "MNHW", "CG", "EF", "PR", "KX", "VY", "JU", "O0C", "38", "17", "QJ", "GQ", "DB", "TY", "LE", "69")
-TWIN, COUSIN, STRANGER, MISSING = 0.3, 0.6, 1.0, 1.0
+COUSIN = 0.6
 # Guesses of a list that are held against another list's, the best first.
 _COMPARED = 5
 
@@ -49,15 +48,7 @@ class Reading(NamedTuple):
         return self.candidates[0].confidence
 
 
-def _costs() -> dict[tuple[str, str], float]:
-    table: dict[tuple[str, str], float] = {}
-    for groups, cost in ((_COUSINS, COUSIN), (_TWINS, TWIN)):
-        for group in groups:
-            table.update({(a, b): cost for a in group for b in group if a != b})
-    return table
-
-
-_COST = _costs()
+_COST = confusions(_COUSINS, COUSIN)
 
 
 def lattice_of(given: Mapping[str, FormatLattice]) -> Lattice:
@@ -75,19 +66,12 @@ def _place(logs: Mapping[str, float]) -> Place:
 
 @lru_cache(maxsize=65_536)
 def distance(one: str, other: str) -> float:
-    """Weighted edit distance (Wagner and Fischer): substitutions by how easily they are mistaken, gaps 1 each.
+    """Weighted edit distance: substitutions by how easily they are mistaken.
 
     >>> distance("ABC1D23", "ABC1D23"), distance("ABC1O23", "ABC1D23"), distance("ABC1X23", "ABC1D23")
     (0.0, 0.3, 1.0)
     """
-    row = [column * MISSING for column in range(len(other) + 1)]
-    for index, char in enumerate(one, 1):
-        before, row[0] = row[0], index * MISSING
-        for column, wanted in enumerate(other, 1):
-            swap = before + (0.0 if char == wanted else _COST.get((char, wanted), STRANGER))
-            before = row[column]
-            row[column] = min(swap, row[column] + MISSING, row[column - 1] + MISSING)
-    return round(row[-1], 6)
+    return edit_distance(one, other, _COST)
 
 
 def nearest(ones: Sequence[Candidate], others: Sequence[Candidate]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 # What people write between the characters: spaces, hyphens and dashes, dots.
@@ -26,9 +26,12 @@ _TWINS = ("0ODQ", "1IL", "8B", "5S", "2Z", "6G", "4A", "7T")
 _COUSINS = ("UV", "MNHW", "CG", "EF", "PR", "KX", "VY", "JU", "0OC", "38", "17", "QG", "DB", "TY", "LE", "69")
 
 
-def _costs() -> dict[tuple[str, str], float]:
+def confusions(cousins: Sequence[str], cousin: float) -> dict[tuple[str, str], float]:
+    """What a substitution costs less than STRANGER, by both characters, either way round: TWIN within a group of twins,
+    `cousin` within one of `cousins`.
+    """
     table: dict[tuple[str, str], float] = {}
-    for groups, cost in ((_COUSINS, COUSIN), (_TWINS, TWIN)):
+    for groups, cost in ((cousins, cousin), (_TWINS, TWIN)):
         for group in groups:
             table.update({(a, b): cost for a in group for b in group if a != b})
     return table
@@ -38,8 +41,8 @@ def _costs() -> dict[tuple[str, str], float]:
 _FOLDS = {char: group[0] for group in _TWINS for char in group[1:]}
 _FOLD = str.maketrans(_FOLDS)
 
-# The cost of a substitution that is less than STRANGER, by both characters, either way round.
-CONFUSABLE: Mapping[tuple[str, str], float] = _costs()
+CONFUSABLE: Mapping[tuple[str, str], float] = confusions(_COUSINS, COUSIN)
+"""The cost of a substitution that is less than STRANGER, by both characters, either way round."""
 
 
 def normalise(text: str) -> str:
@@ -92,18 +95,23 @@ def fold_sql(column: str) -> str:
 
 @lru_cache(maxsize=65_536)
 def distance(a: str, b: str) -> float:
-    """Edit distance (Wagner and Fischer) in which a substitution costs by how easily a reader makes it; symmetric.
+    """Edit distance in which a substitution costs by how easily a reader makes it; symmetric.
 
     >>> distance("ABC1D23", "ABC1D23"), distance("ABC1O23", "ABC1D23"), distance("ABC1X23", "ABC1D23")
     (0.0, 0.3, 1.0)
     >>> distance("ABC123", "ABC1D23")
     1.0
     """
+    return edit_distance(a, b, CONFUSABLE)
+
+
+def edit_distance(a: str, b: str, costs: Mapping[tuple[str, str], float]) -> float:
+    """By Wagner and Fischer: a substitution at its cost in `costs` or STRANGER, a character more or less MISSING."""
     row = [column * MISSING for column in range(len(b) + 1)]
     for index, char in enumerate(a, 1):
         before, row[0] = row[0], index * MISSING
         for column, wanted in enumerate(b, 1):
-            swap = before + (0.0 if char == wanted else CONFUSABLE.get((char, wanted), STRANGER))
+            swap = before + (0.0 if char == wanted else costs.get((char, wanted), STRANGER))
             before = row[column]
             row[column] = min(swap, row[column] + MISSING, row[column - 1] + MISSING)
     return round(row[-1], 6)
