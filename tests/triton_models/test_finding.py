@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import struct
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from types import ModuleType
 from typing import Any
@@ -159,7 +161,7 @@ async def test_a_faint_plate_that_only_later_views_show_is_read_too(
     reading: ModuleType, frame: ModuleType, pictures: ModuleType
 ) -> None:
     """Its first views say that there is no plate, so it gets no OCR then; it must not fail the frames beside it."""
-    told = iter([0.9, 0.9, 0.9, 0.1, 0.1, 0.1])
+    told = itertools.chain([0.9, 0.9, 0.9], itertools.repeat(0.1))
     asked: list[int] = []
 
     async def infer(model: str, images: NDArray[Any]) -> list[NDArray[Any]]:
@@ -179,6 +181,27 @@ async def test_a_faint_plate_that_only_later_views_show_is_read_too(
     assert plate.reading is not None
     # Once it shows itself, it gets the views that it had missed as well.
     assert asked[0] == 4
+
+
+@pytest.mark.parametrize("most", [2, 6])
+async def test_what_all_views_leave_doubtful_is_shown_to_the_cheap_reader_some_more_times(
+    reading: ModuleType, frame: ModuleType, pictures: ModuleType, most: int
+) -> None:
+    """Only where all views were asked for, and PP-OCR is asked no more than before."""
+    asked: Counter[str] = Counter()
+
+    async def infer(model: str, images: NDArray[Any]) -> list[NDArray[Any]]:
+        asked[model] += len(images)
+        if model == "plate_ocr":
+            return [np.full((len(images), 20, 38), 1 / 38, np.float32)]
+        layout = np.tile(np.array([1, 0, 0, 0, 0, 0], np.float32), (len(images), 1))
+        return [np.full((len(images), 8, 37), 1 / 37, np.float32), layout]
+
+    picture = np.full((200, 600, 3), 90, np.uint8)
+    plate = frame.Plate.in_box(np.array([100, 50, 300, 110, 0.9], np.float32), 0.25)
+    options = frame.Options(views=most)
+    await reading.read_plates([frame.Frame(picture, pictures.fit_for_detection(200, 600), options, [], [plate])], infer)
+    assert asked == {"plate_reader": 14 if most == 6 else 2, "plate_ocr": most}
 
 
 async def test_a_box_that_is_far_too_large_is_drawn_in(

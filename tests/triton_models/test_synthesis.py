@@ -141,7 +141,7 @@ def test_a_plate_can_be_laid_on_any_picture(synthesis: ModuleType) -> None:
 
 
 def test_a_chunk_of_training_is_the_same_for_the_same_seed_and_its_truth_is_in_classes(data: ModuleType) -> None:
-    one, again, other = data.chunk(7, 3, [], 4), data.chunk(7, 3, [], 4), data.chunk(7, 4, [], 4)
+    one, again, other = (data.chunk(7, number, [], pictures=4) for number in (3, 3, 4))
     assert np.array_equal(one.crops, again.crops)
     assert np.array_equal(one.places, again.places)
     assert not np.array_equal(one.crops, other.crops)
@@ -152,7 +152,7 @@ def test_a_chunk_of_training_is_the_same_for_the_same_seed_and_its_truth_is_in_c
 
 
 def test_batches_hold_each_chunk_whole_and_as_much_again_of_the_ones_before(data: ModuleType) -> None:
-    chunks = [data.chunk(1, number, [], 4) for number in range(3)]
+    chunks = [data.chunk(1, number, [], pictures=4) for number in range(3)]
     batches = list(data.batches(iter(chunks), 4, 5))
     assert len(batches) == 3 * 4
     seen = [crop.tobytes() for crops, _, _ in batches[4:8] for crop in crops]
@@ -164,3 +164,12 @@ def test_batches_hold_each_chunk_whole_and_as_much_again_of_the_ones_before(data
 
 def test_what_is_measured_on_is_never_trained_on(data: ModuleType) -> None:
     assert data.VALIDATION_SEED + 1_000_000 < data.FIRST_SEED
+
+
+def test_a_share_of_the_characters_can_be_of_those_that_are_easily_mistaken(synthesis: ModuleType) -> None:
+    plain = [synthesis.sample(seed) for seed in range(60)]
+    mixed = [synthesis.sample(seed, lookalikes=1.0) for seed in range(60)]
+    assert [pattern(one.text) for one in mixed] == [pattern(one.text) for one in plain]
+    assert set("".join(one.text for one in mixed)) <= set("ODQHMWNVCGITYJU" + "6835917" + "0")
+    assert [one.text for one in mixed] == [synthesis.sample(seed, lookalikes=1.0).text for seed in range(60)]
+    assert [one.text for one in plain] == [synthesis.sample(seed).text for seed in range(60)]

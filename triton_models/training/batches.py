@@ -39,12 +39,14 @@ def classes(text: str) -> list[int]:
     return [CLASS_OF[character] for character in text[:PLACES]] + [0] * (PLACES - len(text))
 
 
-def chunk(seed: int, number: int, faces: list[Face], pictures: int = PICTURES) -> Chunk:
-    """Chunk `number` of a run: half of its pictures hard, two crops of each."""
+def chunk(seed: int, number: int, faces: list[Face], lookalikes: float = 0.0, pictures: int = PICTURES) -> Chunk:
+    """Chunk `number` of a run: two of three pictures hard, two crops of each; `lookalikes` as sample has it."""
     crops, places, layouts = [], [], []
     for index in range(pictures):
         own = FIRST_SEED + seed * 100_000_000 + number * pictures + index
-        one = synthesis.sample(own, hard=index % 2 == 1, share=Share(), faces=faces, follow=False)
+        one = synthesis.sample(
+            own, hard=index % 3 != 0, share=Share(), faces=faces, follow=False, lookalikes=lookalikes
+        )
         rng = np.random.default_rng((own, 1))
         for _ in range(2):
             crops.append(synthesis.crop(one, rng))
@@ -78,19 +80,19 @@ def validation(count: int, hard: bool = True) -> Validation:
     )
 
 
-def _work(queue: Any, seed: int, numbers: range, faces: list[Face]) -> None:
+def _work(queue: Any, seed: int, numbers: range, faces: list[Face], lookalikes: float) -> None:
     cv2.setNumThreads(1)
     os.nice(3)
     for number in numbers:
-        queue.put(chunk(seed, number, faces))
+        queue.put(chunk(seed, number, faces, lookalikes))
 
 
-def chunks(seed: int, count: int, faces: list[Face], workers: int) -> Iterator[Chunk]:
+def chunks(seed: int, count: int, faces: list[Face], workers: int, lookalikes: float = 0.0) -> Iterator[Chunk]:
     """Chunks 0 .. count - 1 in order. The processes end with the iterator."""
     context = multiprocessing.get_context("spawn")
     queues = [context.Queue(maxsize=2) for _ in range(workers)]
     processes = [
-        context.Process(target=_work, args=(queue, seed, range(worker, count, workers), faces), daemon=True)
+        context.Process(target=_work, args=(queue, seed, range(worker, count, workers), faces, lookalikes), daemon=True)
         for worker, queue in enumerate(queues)
     ]
     for process in processes:
@@ -101,6 +103,8 @@ def chunks(seed: int, count: int, faces: list[Face], workers: int) -> Iterator[C
     finally:
         for process in processes:
             process.terminate()
+        for process in processes:
+            process.join()
 
 
 def batches(incoming: Iterator[Chunk], size: int, seed: int) -> Iterator[tuple[Array, Array, Array]]:

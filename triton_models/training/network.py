@@ -81,19 +81,20 @@ def _grid(rows: int, columns: int, width: int) -> Tensor:
 class PlateReader(nn.Module):
     """Logits of the places [n, 8, 37] and of the layout [n, 6] for float pictures [n, 3, 64, 128] in -1..1."""
 
-    def __init__(self, width: int = 128) -> None:
+    def __init__(self, width: int = 96) -> None:
         super().__init__()
         self.backbone = nn.Sequential(
             _convolution(3, 24, 2, 5),  # 32 x 64
             _convolution(24, 48, (2, 1)),  # 16 x 64
             _convolution(48, 64, (1, 2)),  # 16 x 32
             Residual(64, 64),
+            Residual(64, 48),
             _convolution(64, 96, (2, 1)),  # 8 x 32
             Residual(96, 80),
             _convolution(96, width, (1, 2)),  # 8 x 16
         )
         self.where = nn.Parameter(_grid(8, 16, width))
-        self.mix = Block(width, 4)
+        self.mix = Block(width, 4, times=1)
         self.queries = nn.Parameter(torch.randn(1, PLACES + 1, width) * 0.3)
         self.look = Block(width, 8)
         self.talk = Block(width, 4)

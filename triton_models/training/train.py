@@ -2,6 +2,11 @@
 
     python -m venv .venv-training && .venv-training/bin/pip install -r triton_models/training/requirements.txt
     .venv-training/bin/python triton_models/training/train.py --seed 7
+    mv triton_models/training/log.pt build/first.pt && mv triton_models/training/log.json build/first.json
+    .venv-training/bin/python triton_models/training/train.py --seed 8 --chunks 44 --peak 5e-4 --lookalikes 0.35 \
+        --resume build/first.pt
+
+The second run goes on from the first, with more of the characters that it mistook; the log holds both.
 
 Unless --labels is given, nothing real is learned from: every picture is drawn by `synthesis`. The data and their order
 depend on --seed and --chunks alone, and torch is seeded; the last bits still depend on the machine's number of threads
@@ -19,6 +24,7 @@ import hashlib
 import json
 import logging
 import math
+import resource
 import sys
 import time
 from pathlib import Path
@@ -44,7 +50,7 @@ Array = NDArray[Any]
 HERE = Path(__file__).resolve().parent
 MODEL = HERE.parent / "plate_reader" / "1" / "model.onnx"
 BATCH, WARM_UP, PEAK, FLOOR = 128, 250, 1.6e-3, 2e-5
-EVERY = 300
+EVERY = 200
 """Steps between two measurements."""
 _log = logging.getLogger("training")
 
@@ -52,7 +58,7 @@ _log = logging.getLogger("training")
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="train the plate reader")
     parser.add_argument("--seed", type=int, default=7, help="of the data, their order and the first weights")
-    parser.add_argument("--chunks", type=int, default=120, help=f"of {batches.PICTURES} pictures, each cropped twice")
+    parser.add_argument("--chunks", type=int, default=200, help=f"of {batches.PICTURES} pictures, each cropped twice")
     parser.add_argument("--workers", type=int, default=1, help="processes that draw")
     parser.add_argument("--threads", type=int, default=1, help="of torch")
     parser.add_argument("--hours", type=float, default=2.0, help="stop then, whatever is left")
@@ -62,19 +68,22 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--labels", type=Path, help="plates to learn from too: a folder with plates.csv")
     parser.add_argument("--labels-share", type=float, default=0.1, help="of each batch")
     parser.add_argument("--check", type=Path, help="real pictures to measure on, never to train on")
-    parser.add_argument("--resume", type=Path, help="a checkpoint of an earlier run to start the weights from")
+    parser.add_argument("--resume", type=Path, help="an earlier run's checkpoint to start from; its log lies beside it")
+    parser.add_argument("--peak", type=float, default=PEAK, help="the highest learning rate")
+    parser.add_argument("--lookalikes", type=float, default=0.0, help="share of characters that are easily mistaken")
     chosen = parser.parse_args()
     if not 0 < chosen.labels_share < 1:
         parser.error(f"--labels-share: {chosen.labels_share} does not lie between 0 and 1")
     return chosen
 
 
-def rate(step: int, steps: int) -> float:
+def rate(step: int, steps: int, peak: float = PEAK) -> float:
     """The learning rate: a linear rise, then half a cosine."""
-    if step < WARM_UP:
-        return PEAK * (step + 1) / WARM_UP
-    done = min(1.0, (step - WARM_UP) / max(1, steps - WARM_UP))
-    return FLOOR + (PEAK - FLOOR) * 0.5 * (1 + math.cos(math.pi * done))
+    rise = min(WARM_UP, max(1, steps // 10))
+    if step < rise:
+        return peak * (step + 1) / rise
+    done = min(1.0, (step - rise) / max(1, steps - rise))
+    return FLOOR + (peak - FLOOR) * 0.5 * (1 + math.cos(math.pi * done))
 
 
 def varied(crops: Array, generator: torch.Generator) -> Tensor:
@@ -149,6 +158,7 @@ class Run:
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
         torch.manual_seed(options.seed)
+        torch.use_deterministic_algorithms(True)
         torch.set_num_threads(options.threads)
         self.net = PlateReader().to(memory_format=torch.channels_last)
         if options.resume:
@@ -171,14 +181,14 @@ class Run:
         steps = options.chunks * 4 * batches.PICTURES // BATCH
         generator = torch.Generator().manual_seed(options.seed)
         faces = fonts.faces(fonts.fetch(options.fonts))
-        incoming = batches.chunks(options.seed, options.chunks, faces, options.workers)
+        incoming = batches.chunks(options.seed, options.chunks, faces, options.workers, options.lookalikes)
         drawn = batches.batches(incoming, BATCH, options.seed)
         if self.labelled:
             drawn = labelled.mixed(drawn, self.labelled, options.labels_share, options.seed)
         recent = 0.0
         for step, (crops, places, layouts) in enumerate(drawn):
             for group in optimizer.param_groups:
-                group["lr"] = rate(step, steps)
+                group["lr"] = rate(step, steps, options.peak)
             x = varied(crops, generator)
             loss = loss_of(self.net, x, torch.from_numpy(places), torch.from_numpy(layouts))
             optimizer.zero_grad(set_to_none=True)
@@ -224,6 +234,13 @@ class Run:
             "labels_sha256": self.labelled.sha256,
         }
 
+    def before(self) -> dict[str, Any]:
+        """For the log: the run that this one goes on from, whole."""
+        if self.options.resume is None:
+            return {}
+        told = self.options.resume.with_suffix(".json")
+        return {"before": json.loads(told.read_text()) if told.is_file() else str(self.options.resume)}
+
     def finish(self) -> None:
         """Fits the temperatures, writes the model and the log."""
         net = self.average.net
@@ -233,10 +250,15 @@ class Run:
         found: Figures = figures(logits(net, judged.crops), judged, fitted)
         log = {
             "learned_from": self.learned_from(),
+            **self.before(),
             "seed": self.options.seed,
+            "peak": self.options.peak,
+            "lookalikes": self.options.lookalikes,
             "chunks": self.options.chunks,
             "weights": weight_count(net),
             "seconds": round(time.monotonic() - self.started),
+            "cpu_seconds": cpu_seconds(),
+            "threads": self.options.threads,
             "crops_seen": self.seen,
             "pictures_drawn": self.options.chunks * batches.PICTURES,
             "temperatures": {"characters": fitted[0], "layout": fitted[1]},
@@ -247,6 +269,12 @@ class Run:
         }
         self.options.log.write_text(json.dumps(log, indent=1) + "\n")
         _log.info("wrote %s and %s", self.options.out, self.options.log)
+
+
+def cpu_seconds() -> int:
+    """What this process and the drawing ones, which have ended, took of all cores together."""
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return round(sum(used.ru_utime + used.ru_stime for used in both))
 
 
 def main() -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from . import camera, surroundings
+from . import camera, surroundings, texts
 from .glyphs import Face
 from .plates import NOTHING, OLD, OTHER, Spec, draw, random_spec, size_mm
 
@@ -76,14 +76,23 @@ class Sample:
 
 
 def sample(
-    seed: int, hard: bool = False, share: Share = BRAZIL, faces: list[Face] | None = None, follow: bool = True
+    seed: int,
+    hard: bool = False,
+    share: Share = BRAZIL,
+    faces: list[Face] | None = None,
+    follow: bool = True,
+    lookalikes: float = 0.0,
 ) -> Sample:
-    """A plate with a strip of its surroundings. Texts that break the artwork's pattern come only if not `follow`."""
+    """A plate with a strip of its surroundings. Texts that break the artwork's pattern come only if not `follow`. About
+    a share `lookalikes` of the characters are of those that are easily mistaken.
+    """
     rng = np.random.default_rng(seed)
     layout = share.choose(rng)
     if layout == NOTHING and rng.random() < 0.75:
         return _without(rng, hard)
     spec = _spec(rng, layout if layout != NOTHING else int(rng.integers(4)), faces, follow)
+    if lookalikes:
+        spec = replace(spec, text=texts.lookalike(rng, spec.text, lookalikes))
     plate = draw(spec)
     return seen(rng, spec, plate, hard, unreadable=layout == NOTHING)
 

@@ -63,7 +63,7 @@ class Job:
 
     def slot_weights(self) -> Array:
         """A view that shows no plate counts little."""
-        weights = np.array([view.weight for view in views.SLOT_VIEWS[: len(self.layouts)]])
+        weights = np.array([view.weight for view in views.ALL_SLOT_VIEWS[: len(self.layouts)]])
         return weights * (1.05 - np.array([layout[5] for layout in self.layouts]))
 
     def rows(self) -> list[int]:
@@ -75,10 +75,10 @@ class Job:
         return likely
 
     def slot_cut(self, number: int) -> Array:
-        """View `number` for plate_reader; from the third on, which are for doubtful plates, with its levels spread."""
-        view = views.SLOT_VIEWS[number]
+        """View `number` for plate_reader; from the third to the sixth, for doubtful plates, with its levels spread."""
+        view = views.ALL_SLOT_VIEWS[number]
         cut = views.slot(self.picture, self.plate.whole, geometry.box_corners(self.plate.found), view)
-        return cut if number < TOGETHER else views.spread(cut)
+        return views.spread(cut) if TOGETHER <= number < len(views.SLOT_VIEWS) else cut
 
     def ocr_cut(self, rows: int, number: int) -> Array:
         """View `number` of those of so many rows for PP-OCR, likewise."""
@@ -96,7 +96,7 @@ class Job:
         """The upright box [4] of whole pixels about all that the readers were shown of the plate, in the picture."""
         box = geometry.box_corners(self.plate.found)
         shown = [views.outer(self.plate.whole if view.corners else box, view)
-                 for view in views.SLOT_VIEWS[: len(self.layouts)]]  # fmt: skip
+                 for view in views.ALL_SLOT_VIEWS[: len(self.layouts)]]  # fmt: skip
         for rows, symbols in self.symbols.items():
             for view in OCR_VIEWS[rows][: len(symbols)]:
                 if isinstance(view, views.RowsView):
@@ -122,6 +122,7 @@ async def read_plates(frames: Sequence[Frame], infer: Infer) -> None:
         open_jobs = [job for job in jobs if not job.sure and start < job.frame.options.views]
         await ask(open_jobs, start, stop, infer)
         settle([job for job in open_jobs if not job.hopeless])
+    await _look_on([job for job in jobs if not job.sure and not job.hopeless], infer)
     for job in jobs:
         if job.reading is not None:
             _conclude(job, job.reading)
@@ -136,8 +137,20 @@ async def ask(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> None:
     await _ask_ocr([job for job in jobs if not job.hopeless], stop, infer)
 
 
+async def _look_on(jobs: Sequence[Job], infer: Infer) -> None:
+    """Plates that all views have left doubtful, through the cheap reader some more times."""
+    asked = [job for job in jobs if len(job.layouts) == len(views.SLOT_VIEWS)]
+    more = range(len(views.SLOT_VIEWS), len(views.ALL_SLOT_VIEWS))
+    await _show_slots([(job, number) for job in asked for number in more], infer)
+    settle(asked)
+
+
 async def _ask_slots(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> None:
     wanted = [(job, number) for job in jobs for number in range(start, min(stop, job.frame.options.views))]
+    await _show_slots(wanted, infer)
+
+
+async def _show_slots(wanted: Sequence[tuple[Job, int]], infer: Infer) -> None:
     answers = await batched("plate_reader", [job.slot_cut(number) for job, number in wanted], infer)
     for (job, _), (places, layout) in zip(wanted, answers, strict=True):
         job.places.append(places)

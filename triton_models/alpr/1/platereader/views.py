@@ -50,6 +50,20 @@ SLOT_VIEWS = (
     View(False, -0.02, -0.02, -0.02, -0.02, 0.7),
 )
 """What plate_reader sees: the whole plate, one row or two."""
+MORE_SLOT_VIEWS = (
+    View(True, 0.08, 0.02, -0.01, 0.05),
+    View(True, -0.01, 0.05, 0.08, 0.02),
+    View(True, 0.04, 0.12, 0.04, -0.01),
+    View(True, 0.04, -0.02, 0.04, 0.12),
+    View(False, 0.10, 0.03, 0.00, 0.08, 0.7),
+    View(False, 0.00, 0.08, 0.10, 0.03, 0.7),
+    View(True, 0.06, 0.08, 0.12, 0.00),
+    View(True, 0.12, 0.00, 0.06, 0.08),
+)
+"""What it sees besides of plates that are still doubtful then: off to a side, since what a character is mistaken for
+hangs on where its strokes fall between the pixels.
+"""
+ALL_SLOT_VIEWS = SLOT_VIEWS + MORE_SLOT_VIEWS
 SIFT_VIEW = View(True, 0.06, 0.06, 0.06, 0.06)
 """What it sees of a box that may be no plate."""
 SHRINKS = ((0.83, 0.83), (0.68, 0.68), (0.7, 0.5), (0.87, 0.66))
