@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from .priors import Looks
 
 OCR_TRUST, OCR_FAITH = 1.0, 0.5
-SLOT_TRUST, SLOT_FAITH = 1.3, 0.8
+SLOT_TRUST, SLOT_FAITH = 1.0, 0.8
 LAYOUT_POWER, BAND_POWER = 1.3, 1.0
 FOREIGN = 6.0
 """Log odds of free text against the formats asked for above which none of them is believed."""

@@ -49,6 +49,11 @@ class Job:
         return first is not None and first.format is not None and first.confidence >= SURE
 
     @property
+    def fits(self) -> bool:
+        """Whether a text of a format is the likeliest so far."""
+        return self.reading is not None and self.reading.texts[0].format is not None
+
+    @property
     def looks(self) -> priors.Looks:
         """Layout, as the views of plate_reader have it on the average, and the band."""
         exact = self.plate.cornered
@@ -138,8 +143,11 @@ async def ask(jobs: Sequence[Job], start: int, stop: int, infer: Infer) -> None:
 
 
 async def _look_on(jobs: Sequence[Job], infer: Infer) -> None:
-    """Plates that all views have left doubtful, through the cheap reader some more times."""
-    asked = [job for job in jobs if len(job.layouts) == len(views.SLOT_VIEWS)]
+    """Plates of a format that all views have left doubtful, through the cheap reader some more times.
+
+    Not those of none: it learnt from plates of the formats, and the more it is asked, the more it makes of others.
+    """
+    asked = [job for job in jobs if job.fits and len(job.layouts) == len(views.SLOT_VIEWS)]
     more = range(len(views.SLOT_VIEWS), len(views.ALL_SLOT_VIEWS))
     await _show_slots([(job, number) for job in asked for number in more], infer)
     settle(asked)
