@@ -2,14 +2,15 @@
 
     python -m venv .venv-training && .venv-training/bin/pip install -r triton_models/training/requirements.txt
     .venv-training/bin/python triton_models/training/train.py --seed 7
-    mv triton_models/training/log.pt build/first.pt && mv triton_models/training/log.json build/first.json
+    mkdir -p build && mv triton_models/training/log.pt build/first.pt
+    mv triton_models/training/log.json build/first.json
     .venv-training/bin/python triton_models/training/train.py --seed 8 --chunks 44 --peak 5e-4 --lookalikes 0.35 \
         --resume build/first.pt
 
 The second run goes on from the first, with more of the characters that it mistook; the log holds both.
 
 Unless --labels is given, nothing real is learned from: every picture is drawn by `synthesis`. The data and their order
-depend on --seed and --chunks alone, and torch is seeded; the last bits still depend on the machine's number of threads
+depend on --seed, --chunks and --lookalikes alone, and torch is seeded; the last bits still depend on the machine's number of threads
 and instructions. `--labels DIR`, the folder of `gtvision detections export-labels`, gives a tenth of every batch
 (--labels-share) to plates that people vouch for; the log names them. `--check DIR` (pictures with a labels.csv of
 image, x, y, width, height, plate) only measures while it trains.
@@ -74,6 +75,10 @@ def arguments() -> argparse.Namespace:
     chosen = parser.parse_args()
     if not 0 < chosen.labels_share < 1:
         parser.error(f"--labels-share: {chosen.labels_share} does not lie between 0 and 1")
+    if chosen.resume and not chosen.resume.with_suffix(".json").is_file():
+        parser.error(f"--resume: the log of that run is not beside it: {chosen.resume.with_suffix('.json').name}")
+    if not 0 <= chosen.lookalikes <= 1:
+        parser.error(f"--lookalikes: {chosen.lookalikes} does not lie between 0 and 1")
     return chosen
 
 
@@ -238,8 +243,7 @@ class Run:
         """For the log: the run that this one goes on from, whole."""
         if self.options.resume is None:
             return {}
-        told = self.options.resume.with_suffix(".json")
-        return {"before": json.loads(told.read_text()) if told.is_file() else str(self.options.resume)}
+        return {"before": json.loads(self.options.resume.with_suffix(".json").read_text())}
 
     def finish(self) -> None:
         """Fits the temperatures, writes the model and the log."""
