@@ -12,8 +12,8 @@ The second run goes on from the first, with more of the characters that it misto
 Unless --labels is given, nothing real is learned from: every picture is drawn by `synthesis`. The data and their order
 depend on --seed, --chunks and --lookalikes alone, and torch is seeded; the last bits still depend on the machine's
 number of threads and instructions. `--labels DIR`, the folder of `gtvision detections export-labels`, gives a tenth
-of every batch (--labels-share) to plates that people vouch for; the log names them. `--check DIR` (pictures with a labels.csv of
-image, x, y, width, height, plate) only measures while it trains.
+of every batch (--labels-share) to plates that people vouch for; the log names them. `--check DIR` (pictures with a
+labels.csv of image, x, y, width, height, plate) only measures while it trains.
 """
 
 from __future__ import annotations
