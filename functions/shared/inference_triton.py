@@ -31,7 +31,7 @@ class TritonInference:
         self._client: InferenceServerClient | None = None
 
     async def read(self, jpeg: bytes, ask: Ask | None = None) -> FrameReading:
-        """See Inference.read. The server drops the frame, too, when its time is over."""
+        """See Inference.read. When its time is over the call is cancelled, and the server drops the frame, too."""
         frame = InferInput("jpeg", [1, 1], "BYTES")
         frame.set_data_from_numpy(np.array([[jpeg]], dtype=np.object_))
         try:
@@ -40,7 +40,6 @@ class TritonInference:
                     MODEL,
                     [frame],
                     outputs=[InferRequestedOutput("observations")],
-                    timeout=int(self._timeout_s * 1e6),
                     client_timeout=self._timeout_s,
                     parameters=self._parameters(ask or Ask()),
                 )

@@ -78,6 +78,10 @@ class TritonPythonModel:
         options: list[pipeline.Options] = []
         counts: list[int | pb.TritonError] = []
         for request in requests:
+            if request.is_cancelled():
+                # Its caller has gone, mostly because the frame's useful life is over.
+                counts.append(pb.TritonError("the caller has gone", pb.TritonError.CANCELLED))
+                continue
             try:
                 asked = options_of(request)
             except (ValueError, TypeError) as error:
