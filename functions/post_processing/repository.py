@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, delete, func, literal, not_, or_, select, update
+from sqlalchemy import Select, and_, bindparam, delete, func, literal, not_, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from functions.post_processing import rows
@@ -79,16 +79,23 @@ async def frames_around(
     session: AsyncSession, camera_id: str, at: datetime, until: datetime, count: int
 ) -> list[Shot]:  # fmt: skip
     """The frames of a camera captured from a time on and until another, and the last `count` before; in order."""
+    found = await session.execute(_AROUND, {"camera": camera_id, "at": at, "until": until, "skipped": count - 1})
+    return [Shot(*row) for row in found]
+
+
+def _around() -> Select[str, datetime, Any]:
     table = ProcessedFrame
-    before = select(table.captured_at).where(table.camera_id == camera_id, table.captured_at < at)
-    first = before.order_by(table.captured_at.desc()).limit(1).offset(count - 1).scalar_subquery()
+    own = table.camera_id == bindparam("camera")
+    before = select(table.captured_at).where(own, table.captured_at < bindparam("at"))
+    first = before.order_by(table.captured_at.desc()).limit(1).offset(bindparam("skipped")).scalar_subquery()
     # Where there are not so many, all of the few before.
     since = func.coalesce(first, literal(_EVER, table.captured_at.type))
-    asked = select(table.id, table.captured_at, table.seen).where(
-        table.camera_id == camera_id, table.captured_at >= since, table.captured_at <= until
-    )
-    found = await session.execute(asked.order_by(table.captured_at, table.id))
-    return [Shot(*row) for row in found]
+    within = table.captured_at >= since, table.captured_at <= bindparam("until")
+    asked = select(table.id, table.captured_at, table.seen).where(own, *within)
+    return asked.order_by(table.captured_at, table.id)
+
+
+_AROUND = _around()
 
 
 async def looks_between(
@@ -143,13 +150,8 @@ async def standing(
     session: AsyncSession, camera_id: str, after: datetime, until: datetime, limit: int
 ) -> list[Standing]:  # fmt: skip
     """Passages of a camera that stood when they were last seen, between two times; the latest first."""
-    table = Detection
-    asked = select(table.id, table.ended_at, table.last_box, table.vehicle_type).where(
-        table.camera_id == camera_id, table.stationary, table.ended_at >= after, table.ended_at < until,
-        table.last_box.is_not(None),
-    )  # fmt: skip
-    asked = asked.where(*_lately(session, after)).order_by(table.ended_at.desc(), table.id)
-    found = await session.execute(asked.limit(limit))
+    values = {"camera": camera_id, "after": after, "until": until, "most": limit}
+    found = await session.execute(*_lately(session, _STANDING, after, values))
     boxes = [(name, at, rows.box_of(box), kind) for name, at, box, kind in found]
     return [Standing(name, at, box, kind is None) for name, at, box, kind in boxes if box is not None]
 
@@ -161,21 +163,42 @@ async def detections_between(
 
     None that is over LONGEST old.
     """
-    table = Detection
-    seen = and_(table.ended_at >= after, table.started_at <= until)
-    asked = select(table).where(table.camera_id == camera_id, seen, *_lately(session, after))
-    found = list(await session.scalars(asked.order_by(table.ended_at.desc(), table.id).limit(limit)))
+    values = {"camera": camera_id, "after": after, "until": until, "most": limit}
+    found = list(await session.scalars(*_lately(session, _BETWEEN, after, values)))
     if others:
-        found += await session.scalars(select(table).where(table.id.in_(others)).order_by(table.id))
+        found += await session.scalars(select(Detection).where(Detection.id.in_(others)).order_by(Detection.id))
     return found
 
 
-def _lately(session: AsyncSession, after: datetime) -> list[ColumnElement[bool]]:
-    """Each frame asks for the latest detections: of a table by days, these few alone are looked into."""
+# Each frame asks these, so they are built once.
+_OF_CAMERA = Detection.camera_id == bindparam("camera")
+_STANDING = (
+    select(Detection.id, Detection.ended_at, Detection.last_box, Detection.vehicle_type)
+    .where(_OF_CAMERA, Detection.stationary, Detection.last_box.is_not(None))
+    .where(Detection.ended_at >= bindparam("after"), Detection.ended_at < bindparam("until"))
+    .order_by(Detection.ended_at.desc(), Detection.id)
+    .limit(bindparam("most"))
+)
+_BETWEEN = (
+    select(Detection)
+    .where(_OF_CAMERA, Detection.ended_at >= bindparam("after"), Detection.started_at <= bindparam("until"))
+    .order_by(Detection.ended_at.desc(), Detection.id)
+    .limit(bindparam("most"))
+)
+
+
+_DAYS: dict[Any, Any] = {
+    asked: asked.where(Detection.id >= bindparam("first_id"), Detection.id < bindparam("last_id"))
+    for asked in (_STANDING, _BETWEEN)
+}
+
+
+def _lately(session: AsyncSession, asked: Any, after: datetime, values: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """A question for the latest detections and its values: of a table by days, these few alone are looked into."""
     if session.get_bind().dialect.name != "postgresql":
-        return []
+        return asked, values
     first, last = min(after, now()) - LONGEST, now() + partitions.SKEW
-    return [Detection.id >= least_id(first), Detection.id < least_id(last)]
+    return _DAYS[asked], {**values, "first_id": least_id(first), "last_id": least_id(last)}
 
 
 class Keys(NamedTuple):
@@ -188,12 +211,15 @@ class Keys(NamedTuple):
 
 async def observation_keys(session: AsyncSession, detection_ids: Sequence[str]) -> list[Keys]:
     """In order of time."""
-    table = PassageObservation
-    asked = select(table.id, table.detection_id, table.snapshot_key.is_not(None))
-    found = await session.execute(
-        asked.where(table.detection_id.in_(detection_ids)).order_by(table.captured_at, table.frame_id, table.id)
-    )
+    found = await session.execute(_KEYS, {"passages": list(detection_ids)})
     return [Keys(*row) for row in found]
+
+
+_KEYS = (
+    select(PassageObservation.id, PassageObservation.detection_id, PassageObservation.snapshot_key.is_not(None))
+    .where(PassageObservation.detection_id.in_(bindparam("passages", expanding=True)))
+    .order_by(PassageObservation.captured_at, PassageObservation.frame_id, PassageObservation.id)
+)
 
 
 async def observations(session: AsyncSession, ids: Sequence[str]) -> list[Sighting]:
@@ -218,15 +244,21 @@ async def drop_sightings(session: AsyncSession, ids: Sequence[str]) -> None:
 
 async def open_passages(session: AsyncSession, unseen_since: datetime, limit: int = 500) -> list[OpenPassage]:
     """Passages whose end is still to be told and that were last seen before a time, the longest unseen first."""
-    table = Detection
-    frame = ProcessedFrame
+    found = await session.execute(_OPEN, {"unseen_since": unseen_since, "most": limit})
+    return [OpenPassage(*row) for row in found]
+
+
+def _open() -> Select[str, str, datetime, datetime, int, datetime]:
+    table, frame = Detection, ProcessedFrame
     newest = select(frame.captured_at).where(frame.camera_id == table.camera_id).order_by(frame.captured_at.desc())
     asked = select(
         table.id, table.camera_id, table.ended_at, table.updated_at, table.observation_count,
         newest.limit(1).scalar_subquery(),
-    ).where(~table.settled, or_(~table.final, table.resumed), table.ended_at < unseen_since)  # fmt: skip
-    found = await session.execute(asked.order_by(table.ended_at).limit(limit))
-    return [OpenPassage(*row) for row in found]
+    ).where(~table.settled, or_(~table.final, table.resumed), table.ended_at < bindparam("unseen_since"))  # fmt: skip
+    return asked.order_by(table.ended_at).limit(bindparam("most"))
+
+
+_OPEN = _open()
 
 
 async def close_passage(session: AsyncSession, passage: OpenPassage) -> Detection | None:
