@@ -98,7 +98,10 @@ def processes_of(pid: int) -> dict[str, list[int]]:
     children = [int(n) for file in Path(f"/proc/{pid}/task").glob("*/children") for n in file.read_text().split()]
     found: dict[str, list[int]] = {}
     for child in sorted(children):
-        words = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
+        try:
+            words = Path(f"/proc/{child}/cmdline").read_bytes().decode().split("\0")
+        except OSError:
+            continue  # it has ended meanwhile
         for word in words:
             parts = Path(word).parts
             if len(parts) > 2 and parts[-2].isdigit() and parts[-1].startswith("model."):

@@ -47,7 +47,7 @@ def pipeline(  # noqa: PLR0913  each is an option of the command line
     ] = None,
     engine: Annotated[str, typer.Option(help="embedded, or triton: the real tritonserver on CPU.")] = "embedded",
     rounds: Annotated[int, typer.Option(min=1, max=50, help="Rounds of each side.")] = 5,
-    limit: Annotated[int, typer.Option(min=1, max=512, help="Frames a round, at the most.")] = 64,
+    limit: Annotated[int, typer.Option(min=1, max=512, help="Frames a round, at the most.")] = 128,
     repository: Annotated[
         Path, typer.Option(envvar="GTV_MODEL_REPOSITORY", help="Folder of the model repository.")
     ] = DEFAULT_REPOSITORY,

@@ -12,7 +12,7 @@ from functions.shared.errors import InvalidInput, NotFound
 SUFFIXES = (".jpg", ".jpeg", ".png")
 CHUNK = 8
 """Frames of one camera in a round: a film is cut so, that many cameras are at work at once."""
-_PER_SCENE, _EVERY, _QUALITY = 16, 12, 85
+_PER_SCENE, _EVERY, _QUALITY = 32, 12, 85
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def street(folder: Path) -> Path:
     from cli.demo.prepare import fingerprint
     from cli.demo.scenes import CAMERAS
 
-    target = folder / f"street-{fingerprint()}"
+    target = folder / f"street-{fingerprint()}-{_PER_SCENE}"
     if not target.is_dir():
         scratch = folder / f"{target.name}.part"
         for spec in CAMERAS:

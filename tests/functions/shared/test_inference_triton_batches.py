@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Sequence
-from pathlib import Path
 
 import pytest
 
@@ -16,7 +15,7 @@ from tests.support.triton import assert_same_reading, frames_of_cameras, serving
 
 pytestmark = [pytest.mark.triton, pytest.mark.timeout(600)]
 CAMERAS, FRAMES_OF_EACH = 8, 4
-INSTANCES, LARGEST_BATCH = 2, 8
+INSTANCES, LARGEST_BATCH = 3, 8
 """Of `alpr` on a CPU."""
 READERS = {"plate_ocr", "plate_reader"}
 

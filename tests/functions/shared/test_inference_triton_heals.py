@@ -57,6 +57,17 @@ async def told_of_heals(guard: Guard, seconds: float = 60) -> str:
         await asyncio.sleep(0.1)
 
 
+async def processes_without(server_pid: int, model: str, gone: set[int]) -> set[int]:
+    """The model's processes, once none of `gone` is among them."""
+    end = time.monotonic() + 90
+    while True:
+        now = set(processes_of(server_pid)[model])
+        if not now & gone:
+            return now
+        assert time.monotonic() < end, f"{sorted(now & gone)} are still there"
+        await asyncio.sleep(0.5)
+
+
 @pytest.mark.parametrize("victim", ["vehicle_detector", "plate_ocr", "alpr"])
 async def test_a_dead_process_is_unloaded_and_loaded(victim: str, tmp_path: Path) -> None:
     (frame,) = frames_of_cameras(1)
@@ -65,19 +76,19 @@ async def test_a_dead_process_is_unloaded_and_loaded(victim: str, tmp_path: Path
         before = await engine.read(frame)
         assert server.pid is not None
         gone = set(processes_of(server.pid)[victim])
-        assert len(gone) == (2 if victim == "alpr" else 1)
+        assert len(gone) == (3 if victim == "alpr" else 1)
         kill_process_of(server.pid, victim)
-        if len(gone) == 1:
-            with pytest.raises(InferenceUnavailable):
-                await engine.read(frame)
+        # Frames go on: some meet the dead process, as they would in the field.
+        met = await asyncio.gather(*(engine.read(frame) for _ in range(6)), return_exceptions=True)
+        assert any(isinstance(error, InferenceUnavailable) for error in met)
         assert server.ready(), "the server itself never says so"
         assert server.guard is not None
         told = await told_of_heals(server.guard)
         after, kinds = await read_until_well(engine, frame, 180)
         assert_same_reading(after, before)
-        new = set(processes_of(server.pid)[victim])
+        # Triton may leave the siblings of the dead one behind; the new instances end them.
+        new = await processes_without(server.pid, victim, gone)
         assert len(new) == len(gone)
-        assert not new & gone, "one of two is healed with the other, as Triton can"
         assert set(kinds) <= {"dead_process", "no_model", "error"}, kinds
         assert f'gtv_triton_heals_total{{model="{victim}",ok="true"}} 1.0' in told
         assert len(re.findall(r"^gtv_triton_heals_total{", told, re.MULTILINE)) == 1, told
