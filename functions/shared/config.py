@@ -284,8 +284,8 @@ class ReaderSettings(FunctionSettings):
 
     @property
     def frames_in_hand(self) -> int:
-        """How many frames are given to inference at once. Of 16 Triton reads three batches while another waits, so that it
-        need not wait for those that are being recorded; in process more than 8 would only grow old.
+        """How many frames are given to inference at once. 16 are a batch for each of the four instances that
+        Triton runs of its model; in process more than 8 would only grow old.
         """
         return self.inference_in_flight or (16 if self.triton_url else 8)
 

@@ -15,7 +15,7 @@ from tests.support.triton import assert_same_reading, frames_of_cameras, serving
 
 pytestmark = [pytest.mark.triton, pytest.mark.timeout(600)]
 CAMERAS, FRAMES_OF_EACH = 8, 4
-INSTANCES, LARGEST_BATCH = 3, 8
+INSTANCES, LARGEST_BATCH = 4, 8
 """Of `alpr` on a CPU."""
 READERS = {"plate_ocr", "plate_reader"}
 
@@ -102,7 +102,7 @@ async def test_a_broken_picture_in_a_batch_fails_alone(
 
 async def test_frames_whose_callers_have_gone_are_not_read(server: TritonServer) -> None:
     """Far more than can be read in their time: but for those in hand when it ends, nothing computes for them."""
-    frames = frames_of_cameras(CAMERAS) * 10
+    frames = frames_of_cameras(CAMERAS) * 12
     hasty = open_inference(server.url, ensure_models(), max_in_flight=len(frames), timeout_s=0.5)
     before = work_of(server)["vehicle_detector"]
     results = await asyncio.gather(*(hasty.read(frame) for frame in frames), return_exceptions=True)

@@ -76,7 +76,7 @@ async def test_a_dead_process_is_unloaded_and_loaded(victim: str, tmp_path: Path
         before = await engine.read(frame)
         assert server.pid is not None
         gone = set(processes_of(server.pid)[victim])
-        assert len(gone) == (3 if victim == "alpr" else 1)
+        assert len(gone) == (4 if victim == "alpr" else 1)
         kill_process_of(server.pid, victim)
         # Frames go on: some meet the dead process, as they would in the field.
         met = await asyncio.gather(*(engine.read(frame) for _ in range(6)), return_exceptions=True)
