@@ -72,15 +72,17 @@ async def processes_without(server_pid: int, model: str, gone: set[int]) -> set[
 async def test_a_dead_process_is_unloaded_and_loaded(victim: str, tmp_path: Path) -> None:
     (frame,) = frames_of_cameras(1)
     with serving(ensure_models(), tmp_path / "triton.log", guarded=True) as server:
-        engine = open_inference(server.url, ensure_models(), timeout_s=30)
+        engine = open_inference(server.url, ensure_models(), max_in_flight=16, timeout_s=30)
         before = await engine.read(frame)
         assert server.pid is not None
         gone = set(processes_of(server.pid)[victim])
         assert len(gone) == (4 if victim == "alpr" else 1)
         kill_process_of(server.pid, victim)
-        # Frames go on: some meet the dead process, as they would in the field.
-        met = await asyncio.gather(*(engine.read(frame) for _ in range(6)), return_exceptions=True)
-        assert any(isinstance(error, InferenceUnavailable) for error in met)
+        # Frames go on until one meets the dead process, as in the field: one an instance at the least.
+        met: list[object] = []
+        while not any(isinstance(error, InferenceUnavailable) for error in met):
+            met += await asyncio.gather(*(engine.read(frame) for _ in range(16)), return_exceptions=True)
+            assert len(met) <= 160
         assert server.ready(), "the server itself never says so"
         assert server.guard is not None
         told = await told_of_heals(server.guard)

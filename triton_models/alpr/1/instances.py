@@ -5,7 +5,7 @@ whether it lives must hear of it from whichever instance answers. Each instance 
 the server, as the python backend starts them.
 
 When a dead instance was given a frame, Triton (2.51) never ends unloading the model: the other processes stay, each
-with some 100 MB, and would count as instances. Of each instance only the youngest process is one; others are ended.
+with some 100 MB, and would count as instances. Of each instance only the youngest process is one; its elders are ended.
 """
 
 from __future__ import annotations
@@ -13,14 +13,24 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 PROC = Path("/proc")
 NAME_AT = 8
 """Where in the command line of a python backend's process the name of its instance stands, such as alpr_0_1."""
-LEFT_S = 20.0
-"""How long the elder of an instance may stay: a model that is loaded anew in good health ends what it has in hand."""
+TIDY_S, LEFT_S = 5.0, 20.0
+"""How often elders are looked for, and how old the heir is when one is ended: a model that is loaded anew in good
+health ends what it has in hand."""
+
+
+class Process(NamedTuple):
+    """One that runs the model. `name` is its instance's; `started`: clock ticks after the machine's start."""
+
+    id: int
+    name: str
+    started: int
 
 
 def expected(config: dict[str, Any]) -> int:
@@ -31,9 +41,9 @@ def expected(config: dict[str, Any]) -> int:
     return sum(int(group.get("count") or 1) * max(1, len(group.get("gpus") or ())) for group in groups)
 
 
-def running(model: Path, server: int) -> dict[str, list[int]] | None:
-    """The child processes of the process `server` that run the file `model`, by the name of the instance, the youngest
-    first; None where that cannot be seen.
+def running(model: Path, server: int) -> list[Process] | None:
+    """The child processes of the process `server` that run the file `model`, the youngest first; None where that cannot
+    be seen.
     """
     try:
         children = [
@@ -41,12 +51,12 @@ def running(model: Path, server: int) -> dict[str, list[int]] | None:
         ]
     except (OSError, ValueError):
         return None
-    found: dict[str, list[int]] = {}
-    for child in sorted(children, key=_started, reverse=True):
+    found = []
+    for child in children:
         words = _words(child)
         if str(model) in words:
-            found.setdefault(words[NAME_AT] if len(words) > NAME_AT else str(child), []).append(child)
-    return found or None
+            found.append(Process(child, words[NAME_AT] if len(words) > NAME_AT else "", _started(child)))
+    return sorted(found, key=lambda item: (item.started, item.id), reverse=True) or None
 
 
 def _words(process: int) -> list[str]:
@@ -57,12 +67,17 @@ def _words(process: int) -> list[str]:
         return []
 
 
-def _started(process: int) -> tuple[int, int]:
-    """Clock ticks from the machine's start to the process's, and its id."""
+def _started(process: int) -> int:
     try:
-        return int((PROC / str(process) / "stat").read_text().rpartition(")")[2].split()[19]), process
+        return int((PROC / str(process) / "stat").read_text().rpartition(")")[2].split()[19])
     except (OSError, ValueError, IndexError):
-        return 0, process
+        return 0
+
+
+def age_s(process: Process) -> float:
+    """Seconds since it was started."""
+    up_s = float((PROC / "uptime").read_text().split()[0])
+    return up_s - process.started / os.sysconf("SC_CLK_TCK")
 
 
 class Siblings:
@@ -70,28 +85,55 @@ class Siblings:
 
     def __init__(self, model: Path, config: dict[str, Any]) -> None:
         self._model, self._expected = model, expected(config)
-        self._elders: dict[int, float] = {}
+        # On several GPUs Triton gives one name to several, and another backend may put it elsewhere: then all count.
+        several = any(len(group.get("gpus") or ()) > 1 for group in config.get("instance_group") or ())
+        self._named = not several and self._is_name((_words(os.getpid())[NAME_AT:] or [""])[0])
+        self._elders: set[int] = set()
+        self._tidied = time.monotonic()
+
+    def _is_name(self, word: str) -> bool:
+        """Whether it is what Triton calls an instance of the model, such as alpr_0_1."""
+        name, _, number = word.removeprefix(f"{self._model.parents[1].name}_").partition("_")
+        return word != name and name.isdigit() and number.isdigit()
+
+    def tidy(self) -> None:
+        """End the processes whose place others took LEFT_S ago. Called with each batch: a model that has much to do is
+        not asked whether it lives."""
+        if time.monotonic() - self._tidied < TIDY_S:
+            return
+        self._tidied = time.monotonic()
+        found = running(self._model, os.getppid()) or []
+        heirs = {item.name: item for item in self._heirs(found)}
+        # One that is itself an elder ends nobody: the model may still be loading, and that may fail.
+        if os.getpid() in self._elders:
+            return
+        for elder in found:
+            heir = heirs.get(elder.name)
+            if elder.id in self._elders and heir is not None and age_s(heir) >= LEFT_S:
+                try:
+                    os.kill(elder.id, signal.SIGKILL)
+                except OSError:
+                    continue
 
     def missing(self) -> str:
-        """What to tell of instances that are gone, in the words that the backend has for a dead one; "" if none is.
-
-        Processes that another has taken the place of are ended once they were seen for LEFT_S.
-        """
+        """What to tell of instances that are gone, in the words that the backend has for a dead one; "" if none is."""
         found = running(self._model, os.getppid())
         if found is None:
             return ""
-        self._end([elder for _, *elders in found.values() for elder in elders])
-        if len(found) >= self._expected:
+        count = len(self._heirs(found))
+        if count >= self._expected:
             return ""
         name = self._model.parents[1].name
-        return f"Stub process '{name}_0' is not healthy: {len(found)} of {self._expected} instances live"
+        return f"Stub process '{name}_0' is not healthy: {count} of {self._expected} instances live"
 
-    def _end(self, elders: list[int]) -> None:
-        clock = time.monotonic()
-        self._elders = {elder: self._elders.get(elder, clock) for elder in elders}
-        for elder, seen in self._elders.items():
-            if clock - seen >= LEFT_S and elder != os.getpid():
-                try:
-                    os.kill(elder, signal.SIGKILL)
-                except OSError:
-                    continue
+    def _heirs(self, found: Iterable[Process]) -> list[Process]:
+        """Of each instance the youngest, unless it was an elder before: then its heir has died."""
+        if not self._named:
+            return list(found)
+        heirs: dict[str, Process] = {}
+        for item in found:
+            if item.name in heirs:
+                self._elders.add(item.id)
+            elif item.id not in self._elders:
+                heirs[item.name] = item
+        return list(heirs.values())

@@ -77,6 +77,7 @@ class TritonPythonModel:
         frames: list[bytes] = []
         options: list[pipeline.Options] = []
         counts: list[int | pb.TritonError] = []
+        self._siblings.tidy()
         for request in requests:
             if request.is_cancelled():
                 # Its caller has gone, mostly because the frame's useful life is over.
