@@ -95,7 +95,9 @@ class Track:
 
     @cached_property
     def readings(self) -> tuple[Reading, ...]:
-        return tuple(item.reading for item in self.sightings if item.reading is not None)
+        """Of plates; of a vehicle no lettering."""
+        told = (_told(item) for item in self.sightings)
+        return tuple(reading for reading in told if reading is not None)
 
     @cached_property
     def likeliest(self) -> Reading | None:
@@ -108,6 +110,13 @@ class Track:
         text = max(sums, key=lambda each: (sums[each], each))
         alike = (item for item in self.readings if item.text == text)
         return max(alike, key=lambda item: (weight(item), [(each.text, each.confidence) for each in item.candidates]))
+
+
+def _told(sighting: Sighting) -> Reading | None:
+    """The reading of its plate. Buses and vans are written upon, and that is read when the plate is out of sight: of
+    which vehicle it is it says nothing."""
+    reading = sighting.reading
+    return None if reading is not None and reading.is_lettering and not sighting.is_plate_alone else reading
 
 
 def gain(track: Track, sighting: Sighting, rules: Rules) -> float:
@@ -203,7 +212,7 @@ def _missed(track: Track, rules: Rules) -> bool:
 
 def _alike(track: Track, sighting: Sighting) -> bool | None:
     """Whether both show the same plate; None when one shows none."""
-    known, seen = track.likeliest, sighting.reading
+    known, seen = track.likeliest, _told(sighting)
     if known is None or seen is None:
         return None
     return nearest(known.candidates, seen.candidates) <= 1.0
@@ -211,7 +220,7 @@ def _alike(track: Track, sighting: Sighting) -> bool | None:
 
 def _cost_of_plate(track: Track, sighting: Sighting) -> float:
     """-3 for the same text, rising with the distance as far as both readings can be relied on; 0 without a plate."""
-    seen = sighting.reading
+    seen = _told(sighting)
     if not track.readings or seen is None:
         return 0.0
     costs = []

@@ -29,6 +29,8 @@ class FormatEvidence(NamedTuple):
 Lattice = tuple[FormatEvidence, ...]
 # Digits that are kept of a log probability.
 _DIGITS = 3
+# No plate of the table of formats is longer, or without a digit.
+_LONGEST = 8
 
 
 class Reading(NamedTuple):
@@ -46,6 +48,12 @@ class Reading(NamedTuple):
     @property
     def confidence(self) -> float:
         return self.candidates[0].confidence
+
+    @property
+    def is_lettering(self) -> bool:
+        """Whether it is hardly a plate: of no format, and without a digit or too long."""
+        text = self.text
+        return self.format is None and (len(text) > _LONGEST or not any(character.isdigit() for character in text))
 
 
 _COST = confusions(_COUSINS, COUSIN)

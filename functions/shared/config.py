@@ -277,7 +277,9 @@ class ReaderSettings(FunctionSettings):
     inference_in_flight: int = Field(
         0, ge=0, le=256, description="frames given to inference at once (0: 8 in process, 16 with Triton)"
     )
-    inference_timeout_s: float = Field(10.0, gt=0, description="how long a frame may take in inference, its waiting included, s")
+    inference_timeout_s: float = Field(
+        10.0, gt=0, description="how long a frame may take in inference, its waiting included, s"
+    )
     inference_threads: int = Field(0, ge=0, le=128, description="threads of the in-process engine (0: all cores)")
     frame_max_age_s: float = Field(20.0, gt=0, description="frames older than this are dropped unread, s")
     passage_gap_s: float = Field(4.0, gt=0, description="a vehicle unseen for this long has passed, s")

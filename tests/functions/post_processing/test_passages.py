@@ -100,9 +100,27 @@ async def test_a_bus_that_leaves_slowly_does_not_stand(show: Show, memory: Memor
     assert await memory.plates() == ["KWA2I49", "KWA2I49"]
 
 
-def _seen(kind: VehicleType, text: str, confidence: float, place: tuple[int, int, int, int]) -> Observation:
+async def test_what_is_written_on_a_bus_is_neither_another_vehicle_nor_its_plate(show: Show, memory: Memory) -> None:
+    """Read at the edge, when the plate is out of the picture. Where it is all that was read it stays, of no format."""
+    way = ((521, 1, 118, 110), (383, 1, 257, 170), (215, 3, 418, 237), (7, 38, 463, 288))
+    drive = [_seen("bus", "QWA2082", 0.99, item) for item in way]
+    written = _seen("bus", "EMISIONES", 0.75, (1, 110, 272, 247), of_format=False)
+    await show(*enumerate([*drive, written]))
+    await show(*((second,) for second in range(5, 12)))
+    await show((15, _seen("car", "EMISIONES", 0.75, (200, 100, 200, 140), of_format=False)))
+    found = [(row.plate, row.plate_format, row.observation_count) for row in await memory.detections()]
+    assert sorted(found, key=str) == [("EMISIONES", None, 1), ("QWA2082", "br_old", 5)]
+    assert {row.plate: row.plate_confidence for row in await memory.detections()}["QWA2082"] == pytest.approx(
+        0.99, abs=0.01
+    )
+
+
+def _seen(
+    kind: VehicleType, text: str, confidence: float, place: tuple[int, int, int, int], *, of_format: bool = True
+) -> Observation:
     x, y, width, height = place
     read = plate(text, confidence, box(x + 10, y + height - 14, 24, 10))
+    read = read if of_format else read.model_copy(update={"format": None})
     return Observation(vehicle=VehicleSighting(type=kind, confidence=0.9, box=box(x, y, width, height)), plate=read)
 
 

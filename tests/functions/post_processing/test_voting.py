@@ -55,6 +55,20 @@ def test_second_guesses_that_agree_beat_first_guesses_that_do_not() -> None:
     assert found.text == "ABC1D23"
 
 
+def test_lettering_counts_only_where_nothing_else_was_read() -> None:
+    """A text without a digit, or one longer than any plate, on a vehicle whose plate was read in other frames."""
+    sure, weak = reading(("QWA2082", 0.99), height=40), reading(("QWA2082", 0.6), height=12)
+    for lettering in (reading(("EMISIONES", 0.9), height=90), reading(("EMISIO8ES", 0.9)), reading(("TAXI", 0.9))):
+        assert lettering.is_lettering
+        assert vote([sure, weak, lettering]) == vote([sure, weak])
+        alone = vote([lettering])
+        assert alone is not None
+        assert alone.text == lettering.text
+    assert not sure.is_lettering
+    assert not reading(("AB123", 0.9)).is_lettering
+    assert not reading(("ABCDEFG", 0.9))._replace(format="br_old").is_lettering
+
+
 def test_a_large_plate_counts_for_more_than_a_tiny_one() -> None:
     found = vote([reading(("ABC1D23", 0.85), height=30), reading(("ABC1D28", 0.87), height=6)])
     assert found is not None
