@@ -95,9 +95,7 @@ class Track:
 
     @cached_property
     def readings(self) -> tuple[Reading, ...]:
-        """Of plates; of a vehicle no lettering."""
-        told = (_told(item) for item in self.sightings)
-        return tuple(reading for reading in told if reading is not None)
+        return tuple(item.reading for item in self.sightings if item.reading is not None)
 
     @cached_property
     def likeliest(self) -> Reading | None:
@@ -112,11 +110,13 @@ class Track:
         return max(alike, key=lambda item: (weight(item), [(each.text, each.confidence) for each in item.candidates]))
 
 
-def _told(sighting: Sighting) -> Reading | None:
-    """The reading of its plate. Buses and vans are written upon, and that is read when the plate is out of sight: of
-    which vehicle it is it says nothing."""
-    reading = sighting.reading
-    return None if reading is not None and reading.is_lettering and not sighting.is_plate_alone else reading
+def _comparable(track: Track, one: Reading, sighting: Sighting, other: Reading) -> bool:
+    """Whether a reading of a track and that of a sighting are both of plates, as far as can be told. Buses and vans are
+    written upon, and that is read when the plate is out of sight: beside a plate of a format it tells no vehicle apart.
+    """
+    if track.vehicle_type is None or sighting.is_plate_alone:
+        return True
+    return not ((one.is_lettering and other.format) or (other.is_lettering and one.format))
 
 
 def gain(track: Track, sighting: Sighting, rules: Rules) -> float:
@@ -212,23 +212,25 @@ def _missed(track: Track, rules: Rules) -> bool:
 
 def _alike(track: Track, sighting: Sighting) -> bool | None:
     """Whether both show the same plate; None when one shows none."""
-    known, seen = track.likeliest, _told(sighting)
-    if known is None or seen is None:
+    known, seen = track.likeliest, sighting.reading
+    if known is None or seen is None or not _comparable(track, known, sighting, seen):
         return None
     return nearest(known.candidates, seen.candidates) <= 1.0
 
 
 def _cost_of_plate(track: Track, sighting: Sighting) -> float:
     """-3 for the same text, rising with the distance as far as both readings can be relied on; 0 without a plate."""
-    seen = _told(sighting)
-    if not track.readings or seen is None:
+    seen = sighting.reading
+    if seen is None:
         return 0.0
     costs = []
     for reading in track.readings:
+        if not _comparable(track, reading, sighting, seen):
+            continue
         surety = min(1.0, max(0.1, (min(reading.confidence, seen.confidence) - UNSURE) / (SURE - UNSURE)))
         costs.append(-3.0 + 2.5 * surety * nearest(reading.candidates, seen.candidates))
     # The track's own readings may disagree: what most of them say counts, not the nearest slip.
-    return sorted(costs)[(len(costs) - 1) // 2]
+    return sorted(costs)[(len(costs) - 1) // 2] if costs else 0.0
 
 
 def _cost_of_place(track: Track, sighting: Sighting) -> float:

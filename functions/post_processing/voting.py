@@ -48,8 +48,9 @@ def vote(readings: Sequence[Reading], formats: Sequence[str] = DEFAULT) -> Vote 
 
     `formats` are those that the camera's plates may have.
     """
-    # Lettering on the vehicle, read when its plate is out of sight, says nothing of the plate.
-    readings = [item for item in readings if not item.is_lettering] or readings
+    if any(item.format for item in readings):
+        # What is written on the vehicle, read when its plate is out of sight, says nothing of the plate.
+        readings = [item for item in readings if not item.is_lettering]
     if not readings:
         return None
     # Sums of floats depend on their order in the last digits, the outcome must not.

@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import psutil
 import pytest
@@ -149,6 +150,21 @@ def test_an_instance_that_is_an_elder_ends_nobody(
     assert [process.poll() for process in running] == [None] * len(running)
 
 
+def all_count_and_stay(
+    instances: ModuleType, siblings: Any, asked: dict[str, float], running: list[subprocess.Popen[bytes]]
+) -> None:
+    """The last one, which would be an heir, is ended here."""
+    asked["clock"] += instances.TIDY_S
+    asked["age"] = instances.LEFT_S * 2
+    try:
+        siblings.tidy()
+        assert siblings.missing() == ""
+        assert [process.poll() for process in running] == [None] * len(running)
+    finally:
+        running[-1].kill()
+        running[-1].communicate()
+
+
 @pytest.mark.parametrize("name", ["alpr", "336", "front_0_0", ""])
 def test_where_names_tell_nothing_all_count_and_none_is_ended(
     instances: ModuleType,
@@ -163,13 +179,7 @@ def test_where_names_tell_nothing_all_count_and_none_is_ended(
     changed = ["stub", "model.py", "region", "1", "1", "1", "python", "336", name]
     monkeypatch.setattr(instances, "_words", lambda process: changed if process == os.getpid() else words(process))
     twice = {"instance_group": [{"count": 3, "kind": "KIND_CPU"}]}
-    siblings = instances.Siblings(model, twice)
-    running.append(start(model, "alpr_0_1"))
-    asked["clock"] += instances.TIDY_S
-    asked["age"] = instances.LEFT_S * 2
-    siblings.tidy()
-    assert siblings.missing() == ""
-    assert [process.poll() for process in running] == [None] * len(running)
+    all_count_and_stay(instances, instances.Siblings(model, twice), asked, [*running, start(model, "alpr_0_1")])
 
 
 def test_on_several_gpus_instances_share_their_names(
@@ -177,12 +187,7 @@ def test_on_several_gpus_instances_share_their_names(
 ) -> None:
     model, running = stubs
     siblings = instances.Siblings(model, {"instance_group": [{"count": 1, "kind": "KIND_GPU", "gpus": [0, 1, 2]}]})
-    running.append(start(model, "alpr_0_0"))
-    asked["clock"] += instances.TIDY_S
-    asked["age"] = instances.LEFT_S * 2
-    siblings.tidy()
-    assert siblings.missing() == ""
-    assert [process.poll() for process in running] == [None] * len(running)
+    all_count_and_stay(instances, siblings, asked, [*running, start(model, "alpr_0_0")])
 
 
 def test_the_age_of_a_process_is_told_in_seconds(instances: ModuleType) -> None:

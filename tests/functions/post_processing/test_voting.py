@@ -57,13 +57,18 @@ def test_second_guesses_that_agree_beat_first_guesses_that_do_not() -> None:
 
 def test_lettering_counts_only_where_nothing_else_was_read() -> None:
     """A text without a digit, or one longer than any plate, on a vehicle whose plate was read in other frames."""
-    sure, weak = reading(("QWA2082", 0.99), height=40), reading(("QWA2082", 0.6), height=12)
+    sure = reading(("QWA2082", 0.99), height=40)._replace(format="br_old")
+    weak = reading(("QWA2082", 0.6), height=12)
     for lettering in (reading(("EMISIONES", 0.9), height=90), reading(("EMISIO8ES", 0.9)), reading(("TAXI", 0.9))):
         assert lettering.is_lettering
         assert vote([sure, weak, lettering]) == vote([sure, weak])
         alone = vote([lettering])
         assert alone is not None
         assert alone.text == lettering.text
+    # Where no plate of a format was read, a plate of a country that we do not know may have no digit.
+    foreign = vote([reading(("PARISIEN", 0.9)), reading(("PARISIEN", 0.9)), reading(("PAR1SIEN", 0.4))])
+    assert foreign is not None
+    assert foreign.text == "PARISIEN"
     assert not sure.is_lettering
     assert not reading(("AB123", 0.9)).is_lettering
     assert not reading(("ABCDEFG", 0.9))._replace(format="br_old").is_lettering

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -126,11 +126,12 @@ class Siblings:
         name = self._model.parents[1].name
         return f"Stub process '{name}_0' is not healthy: {count} of {self._expected} instances live"
 
-    def _heirs(self, found: Iterable[Process]) -> list[Process]:
+    def _heirs(self, found: Sequence[Process]) -> list[Process]:
         """Of each instance the youngest, unless it was an elder before: then its heir has died."""
         if not self._named:
             return list(found)
         heirs: dict[str, Process] = {}
+        self._elders &= {item.id for item in found}  # ids of those that ended are given out again
         for item in found:
             if item.name in heirs:
                 self._elders.add(item.id)
